@@ -1,0 +1,577 @@
+"""Everything that can be said about a call, in one place: read this file first.
+
+A **fact** is journalled, numbered per call and durable before anyone is shown it. A **signal** is the
+latest value of something (interim text, levels): never journalled, newest wins, sent again in snapshots.
+
+Every event has `type` and `v` (its schema version; upcasters run on read). `at_ms` is integer
+milliseconds on the call's media clock, zero at `call_started`; `at` is the same instant in UTC and `seq`
+the event's number in its call, both given by the journal. Fields named in `SEALED` hold a person's words
+and are encrypted under the call's key; everything else must be free of them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Role(StrEnum):
+    """Who someone is in a call. `agent` is always a human; the bot is `ai`."""
+
+    CUSTOMER = "customer"
+    AI = "ai"
+    AGENT = "agent"
+    SUPERVISOR = "supervisor"
+
+
+class Mode(StrEnum):
+    """How an agent or supervisor takes part (TERMS: modes)."""
+
+    MONITOR = "monitor"
+    COACH = "coach"
+    BARGE = "barge"
+    TAKEOVER = "takeover"
+
+
+class Severity(StrEnum):
+    """How bad, for sorting and sound; order of the members is order of urgency."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    WATCH = "watch"
+    CALM = "calm"
+
+
+class OfferState(StrEnum):
+    """States of an offer to one agent; all but pending are final for the ringing."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    TIMEOUT = "timeout"
+    CANCELED = "canceled"
+    RESCINDED = "rescinded"
+
+
+class HandoffState(StrEnum):
+    """States of one handoff, monotonic; the last four are final (completed also ends a bridged one)."""
+
+    REQUESTED = "requested"
+    BRIEFING = "briefing"
+    RINGING = "ringing"
+    ACCEPTED = "accepted"
+    BRIDGED = "bridged"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    COMPLETED = "completed"
+
+
+class Value(BaseModel):
+    """A frozen piece of an event."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Word(Value):
+    """One recognised word; times on the call's clock, probability 0..1 (None where the engine gives none)."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    probability: float | None = None
+
+
+class Sentiment(Value):
+    """-5 (most negative) .. +5, Contact Lens' scale; confidence 0..1."""
+
+    score: float
+    label: Literal["negative", "neutral", "positive", "mixed"]
+    confidence: float
+
+
+class Uncertainty(Value):
+    """0..1, total and parts; a part that could not be scored is None."""
+
+    score: float
+    recognition: float | None = None
+    speaker: float | None = None
+    dialogue: float | None = None
+
+
+class Evidence(Value):
+    """Why something was scored or raised: the words (character span of the utterance) and what they did."""
+
+    kind: str
+    """What it speaks for: sentiment, uncertainty, rule, ..."""
+    quote: str = ""
+    utterance_id: str | None = None
+    start: int | None = None
+    end: int | None = None
+    value: float | None = None
+    note: str = ""
+
+
+class MaskSpan(Value):
+    """Characters [start, end) of a text that are masked by default, and what they are."""
+
+    start: int
+    end: int
+    type: str
+
+
+class Event(BaseModel):
+    """What all events have."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    SEALED: ClassVar[frozenset[str]] = frozenset()
+
+    type: str
+    v: int = 1
+    call_id: str
+    at_ms: int = 0
+    at: datetime | None = None
+    seq: int = 0
+
+
+class Fact(Event):
+    """A journalled event."""
+
+
+class Signal(Event):
+    """A latest-wins event; `key` names what it replaces."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.call_id}:{self.type}"
+
+
+# ---------------------------------------------------------------- the call and its seats
+
+
+class CallStarted(Fact):
+    """The customer was let in. `zero_mono_ns` is CLOCK_MONOTONIC at at_ms = 0, shared by all processes."""
+
+    type: Literal["call_started"] = "call_started"
+    SEALED = frozenset({"customer_name"})
+    attributes: dict[str, str] = Field(default_factory=dict)
+    customer_name: str = ""
+    zero_mono_ns: int = 0
+    recording_consent: bool = True
+    disclosure: str = ""
+    """Text of the notice given to the customer (AI disclosure and recording), empty if none."""
+
+
+class ClockRebased(Fact):
+    """A new media process took the call; audio between the last chunk and this moment was lost."""
+
+    type: Literal["clock_rebased"] = "clock_rebased"
+    media: str
+    epoch: str
+    why: str = ""
+
+
+class SeatOpened(Fact):
+    """A place in the call was given to somebody; `mode` for agents and supervisors."""
+
+    type: Literal["seat_opened"] = "seat_opened"
+    seat_id: str
+    role: Role
+    who: str = ""
+    """Account id of the person, or name of the AI worker."""
+    name: str = ""
+    """Shown name of staff or AI; empty for customers."""
+    mode: Mode | None = None
+
+
+class SeatClosed(Fact):
+    type: Literal["seat_closed"] = "seat_closed"
+    seat_id: str
+    reason: str = ""
+
+
+class ModeChanged(Fact):
+    type: Literal["mode_changed"] = "mode_changed"
+    seat_id: str
+    mode: Mode
+    by: str = ""
+
+
+class LegConnected(Fact):
+    """ICE and DTLS are up for a leg in this seat; replaces the seat's earlier leg."""
+
+    type: Literal["leg_connected"] = "leg_connected"
+    seat_id: str
+    leg_id: str
+
+
+class LegLive(Fact):
+    """The leg is proved: packets arrive and decode."""
+
+    type: Literal["leg_live"] = "leg_live"
+    seat_id: str
+    leg_id: str
+
+
+class LegStalled(Fact):
+    type: Literal["leg_stalled"] = "leg_stalled"
+    seat_id: str
+    leg_id: str
+
+
+class LegRecovered(Fact):
+    type: Literal["leg_recovered"] = "leg_recovered"
+    seat_id: str
+    leg_id: str
+
+
+class LegLost(Fact):
+    """No packets for `leg_lost_ms`, or the connection closed; `reason` is hangup, silent, closed, replaced or media_died."""
+
+    type: Literal["leg_lost"] = "leg_lost"
+    seat_id: str
+    leg_id: str
+    reason: str = ""
+
+
+class AudibilityChanged(Fact):
+    """The table in force, as media applied it: listener seat -> seats heard. `cause` is command or fallback."""
+
+    type: Literal["audibility_changed"] = "audibility_changed"
+    version: int
+    hears: dict[str, list[str]]
+    cause: Literal["command", "fallback"] = "command"
+    why: str = ""
+
+
+class SilenceBegan(Fact):
+    """Nobody the customer hears, nor the customer, has spoken for 3 s; `since_ms` is when it began."""
+
+    type: Literal["silence_began"] = "silence_began"
+    since_ms: int
+
+
+class SilenceEnded(Fact):
+    type: Literal["silence_ended"] = "silence_ended"
+    since_ms: int
+
+
+class CallEnded(Fact):
+    type: Literal["call_ended"] = "call_ended"
+    reason: str
+    """customer_hangup, customer_lost, ended_by_agent, ended_by_supervisor, ai_ended, interrupted (server died)."""
+    duration_ms: int = 0
+
+
+class RecordComplete(Fact):
+    """Last fact of a call: everything is on disk."""
+
+    type: Literal["record_complete"] = "record_complete"
+    utterances: int
+    recordings: int
+    summary: dict[str, Any] = Field(default_factory=dict)
+
+
+# ---------------------------------------------------------------- understanding
+
+
+class UtteranceFinal(Fact):
+    """Speech between two endpoints, settled. `source` is asr, or reported (the AI supplied its own text)."""
+
+    type: Literal["utterance_final"] = "utterance_final"
+    SEALED = frozenset({"text", "words"})
+    utterance_id: str
+    """Deterministic: `<seat_id>-<start_ms>`, so that a replay after a crash is recognised."""
+    seat_id: str
+    role: Role
+    start_ms: int
+    end_ms: int
+    text: str
+    words: list[Word] = Field(default_factory=list)
+    mask: list[MaskSpan] = Field(default_factory=list)
+    language: str = "en"
+    source: Literal["asr", "reported"] = "asr"
+    engine: str = ""
+    low_fidelity: bool = False
+    suspect: bool = False
+    """A hallucination guard fired: shown, never enough to escalate alone."""
+    avg_logprob: float | None = None
+    no_speech_prob: float | None = None
+    latency_ms: dict[str, int] = Field(default_factory=dict)
+    """Parts: hangover, queue, compute, total (true speech end to final) and first_partial where there was one."""
+
+
+class UtteranceScored(Fact):
+    """Scores of an utterance. A part that cannot be scored is None, with the reason in `not_scored`."""
+
+    type: Literal["utterance_scored"] = "utterance_scored"
+    SEALED = frozenset({"evidence"})
+    utterance_id: str
+    seat_id: str
+    role: Role
+    sentiment: Sentiment | None = None
+    uncertainty: Uncertainty | None = None
+    cues: dict[str, float] = Field(default_factory=dict)
+    """0..1 by cue: wants_human, complaint, confusion, hedging, repeat, refusal, ... (models give them, rules read them)."""
+    not_scored: dict[str, str] = Field(default_factory=dict)
+    evidence: list[Evidence] = Field(default_factory=list)
+
+
+class TranscriptGap(Fact):
+    """Speech here was not transcribed, and why (model_died, overload, leg_lost)."""
+
+    type: Literal["transcript_gap"] = "transcript_gap"
+    seat_id: str
+    start_ms: int
+    end_ms: int
+    reason: str
+
+
+# ---------------------------------------------------------------- judgement
+
+
+class AlertRaised(Fact):
+    """A rule fired. `headline` is one sentence for a person, free of the customer's words; quotes are in `evidence`."""
+
+    type: Literal["alert_raised"] = "alert_raised"
+    SEALED = frozenset({"evidence"})
+    alert_id: str
+    rule: str
+    severity: Severity
+    reasons: list[str]
+    headline: str
+    utterance_ids: list[str] = Field(default_factory=list)
+    evidence: list[Evidence] = Field(default_factory=list)
+
+
+class AlertCleared(Fact):
+    type: Literal["alert_cleared"] = "alert_cleared"
+    alert_id: str
+    why: str = ""
+    by: str = ""
+
+
+class EscalationRaised(Fact):
+    """A person is needed: by a rule (alert_id) or by hand (by)."""
+
+    type: Literal["escalation_raised"] = "escalation_raised"
+    SEALED = frozenset({"evidence"})
+    escalation_id: str
+    severity: Severity
+    reasons: list[str]
+    headline: str
+    alert_id: str | None = None
+    rule: str | None = None
+    by: str = ""
+    skill: str = ""
+    evidence: list[Evidence] = Field(default_factory=list)
+
+
+class Briefing(Value):
+    """What the human reads before speaking. Every line is text for a person; words of the customer are sealed."""
+
+    why_now: str
+    wants: str = ""
+    known: list[str] = Field(default_factory=list)
+    tried: list[str] = Field(default_factory=list)
+    do_not_ask: list[str] = Field(default_factory=list)
+    commitments: list[str] = Field(default_factory=list)
+    next_steps: list[str] = Field(default_factory=list)
+    opening: str = ""
+    """A way to begin."""
+    mood: list[tuple[int, float]] = Field(default_factory=list)
+    """(at_ms, sentiment) of the customer's scored utterances."""
+    doubt: list[tuple[int, float]] = Field(default_factory=list)
+    last_turns: list[tuple[str, str]] = Field(default_factory=list)
+    """(role, text) of the last few utterances."""
+    notes: list[str] = Field(default_factory=list)
+
+
+class BriefingReady(Fact):
+    type: Literal["briefing_ready"] = "briefing_ready"
+    SEALED = frozenset({"briefing"})
+    escalation_id: str
+    briefing: Briefing
+
+
+class OfferMade(Fact):
+    type: Literal["offer_made"] = "offer_made"
+    offer_id: str
+    escalation_id: str
+    agent_id: str
+    agent_name: str = ""
+    expires_at_ms: int
+
+
+class OfferChanged(Fact):
+    type: Literal["offer_changed"] = "offer_changed"
+    offer_id: str
+    agent_id: str
+    state: OfferState
+    reason: str = ""
+
+
+class NobodyFree(Fact):
+    """No agent could be offered the escalation; tried again when somebody becomes available."""
+
+    type: Literal["nobody_free"] = "nobody_free"
+    escalation_id: str
+
+
+class HandoffChanged(Fact):
+    type: Literal["handoff_changed"] = "handoff_changed"
+    handoff_id: str
+    """The escalation_id it serves."""
+    state: HandoffState
+    reason: str = ""
+    agent_id: str = ""
+
+
+class AIPaused(Fact):
+    type: Literal["ai_paused"] = "ai_paused"
+    why: str
+
+
+class AIResumed(Fact):
+    type: Literal["ai_resumed"] = "ai_resumed"
+    why: str
+
+
+class HandedBack(Fact):
+    """The AI has the call again."""
+
+    type: Literal["handed_back"] = "handed_back"
+    SEALED = frozenset({"note"})
+    by: str
+    note: str = ""
+
+
+class Nudged(Fact):
+    type: Literal["nudged"] = "nudged"
+    SEALED = frozenset({"text"})
+    by: str
+    text: str
+
+
+class AIReported(Fact):
+    """Something the AI said of itself: tool, confidence, mark."""
+
+    type: Literal["ai_reported"] = "ai_reported"
+    SEALED = frozenset({"data"})
+    kind: Literal["tool", "confidence", "mark"]
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class DispositionSet(Fact):
+    type: Literal["disposition_set"] = "disposition_set"
+    SEALED = frozenset({"note"})
+    agent_id: str
+    code: str
+    note: str = ""
+
+
+# ---------------------------------------------------------------- record
+
+
+class RecordingSegment(Fact):
+    """A recording file of one seat was closed (or found readable after a crash)."""
+
+    type: Literal["recording_segment"] = "recording_segment"
+    seat_id: str
+    role: Role
+    path: str
+    """Relative to the recordings folder."""
+    start_ms: int
+    duration_ms: int
+    packets: int
+    dropped: int = 0
+    closed: bool = True
+
+
+class RecordingGap(Fact):
+    type: Literal["recording_gap"] = "recording_gap"
+    seat_id: str
+    start_ms: int
+    end_ms: int
+    reason: str
+
+
+# ---------------------------------------------------------------- signals
+
+
+class Interim(Signal):
+    """Interim text of an utterance being spoken; replaces itself by utterance. Only `tail` may still change."""
+
+    type: Literal["interim"] = "interim"
+    SEALED = frozenset({"committed", "tail"})
+    utterance_id: str
+    seat_id: str
+    role: Role
+    start_ms: int
+    committed: str
+    tail: str
+    first_partial_ms: int | None = None
+    """On the first one: speech onset to this text."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.call_id}:{self.seat_id}:interim"
+
+
+class Levels(Signal):
+    """Speech level by seat in dBFS (-96 is silence) and who is voiced now."""
+
+    type: Literal["levels"] = "levels"
+    dbfs: dict[str, float]
+    voiced: list[str] = Field(default_factory=list)
+
+
+class LegStats(Signal):
+    type: Literal["leg_stats"] = "leg_stats"
+    seat_id: str
+    leg_id: str
+    packets_in: int
+    packets_out: int
+    lost: int
+    concealed: int
+    late: int
+    buffer_ms: float
+    jitter_ms: float
+
+    @property
+    def key(self) -> str:
+        return f"{self.call_id}:{self.seat_id}:leg_stats"
+
+
+class SystemStatus(Signal):
+    """The house itself (`call_id` is empty): processes and what is degraded."""
+
+    type: Literal["system"] = "system"
+    processes: dict[str, str] = Field(default_factory=dict)
+    """name -> up | starting | down"""
+    degraded: list[str] = Field(default_factory=list)
+    analysis_lag_ms: int = 0
+    engines: dict[str, str] = Field(default_factory=dict)
+
+
+def _kinds(base: type[Event]) -> dict[str, type[Any]]:
+    found: dict[str, type[Any]] = {}
+    for kind in base.__subclasses__():
+        found |= _kinds(kind) if kind.__subclasses__() else {kind.model_fields["type"].default: kind}
+    return found
+
+
+FACTS: dict[str, type[Fact]] = _kinds(Fact)
+SIGNALS: dict[str, type[Signal]] = _kinds(Signal)
+
+
+def parse_event(data: dict[str, Any]) -> Event:
+    """The event written in `data` (as `model_dump(mode="json")` gives). ValueError names an unknown type."""
+    kind = data.get("type")
+    found = FACTS.get(str(kind)) or SIGNALS.get(str(kind))
+    if found is None:
+        raise ValueError(f"unknown event type {kind!r}; known: {', '.join(sorted(FACTS | SIGNALS))}")
+    return found.model_validate(data)
