@@ -30,7 +30,10 @@ def ai_is_paused(occupants: Iterable[Occupant]) -> bool:
 
 
 def audibility(occupants: Iterable[Occupant], on_hold: bool = False) -> Table:
-    """The table in force for these occupants; on hold the customer hears nobody and nobody hears him."""
+    """The table in force for these occupants.
+
+    On hold the customer hears nobody and nobody hears him; in a takeover nobody hears the AI, which listens.
+    """
     people = list(occupants)
     taken_over = any(one.mode == Mode.TAKEOVER for one in people if _is_staff(one))
     return {
@@ -70,7 +73,7 @@ def _is_heard(speaker: Occupant, listener: Occupant, taken_over: bool, on_hold: 
         case Role.CUSTOMER:
             return True
         case Role.AI:
-            return not (taken_over and listener.role == Role.CUSTOMER)
+            return not taken_over
         case Role.AGENT | Role.SUPERVISOR if speaker.mode in (Mode.BARGE, Mode.TAKEOVER):
             return True
         case Role.SUPERVISOR if speaker.mode == Mode.COACH:
