@@ -97,7 +97,7 @@ class _Template:
         return self._length
 
     def match(self, window: _Floats) -> tuple[float, int]:
-        """Best correlation of the window with the clip, and the place in the clip where the window then ends."""
+        """Best correlation of the window with the clip, and where in the clip the window then ends."""
         products = np.fft.irfft(self._spectrum * np.conj(np.fft.rfft(window, self._size)), self._size)
         places = len(self._energy)
         own = float(np.sum(window.astype(np.float64) ** 2))
@@ -121,8 +121,8 @@ def _low(samples: _Floats) -> _Floats:
 
 def _lowpass(taps: int = 47, cutoff_hz: float = 1_800.0) -> _Floats:
     n = np.arange(taps) - (taps - 1) / 2
-    kernel: _Floats = (np.sinc(2 * cutoff_hz / RATE_HZ * n) * np.hamming(taps)).astype(np.float32)
-    return kernel / kernel.sum()
+    kernel: npt.NDArray[np.float64] = np.sinc(2 * cutoff_hz / RATE_HZ * n) * np.hamming(taps)
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 _LOWPASS = _lowpass()
