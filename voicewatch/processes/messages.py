@@ -26,8 +26,18 @@ class Message(BaseModel):
 # ---------------------------------------------------------------- every link
 
 
+class Welcome(Message):
+    """First on every connection, from the listening side, when it begins to listen to this peer.
+
+    A connection alone says nothing: the keeper's socket takes it even while nobody is there to read.
+    """
+
+    type: Literal["welcome"] = "welcome"
+    protocol: int = PROTOCOL
+
+
 class Hello(Message):
-    """First on every connection, from the connecting side; `state` is what it holds (media: its calls)."""
+    """The connecting side's answer to Welcome; `state` is what it holds now (media: its calls)."""
 
     type: Literal["hello"] = "hello"
     process: str
@@ -72,6 +82,26 @@ class Reply(Message):
     id: int
     result: dict[str, Any] = Field(default_factory=dict)
     problem: dict[str, Any] | None = None
+
+
+class ChildStatus(BaseModel):
+    """One process as the keeper sees it; `down` has died again and again and is still being started again."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    state: Literal["up", "starting", "down", "stopped"]
+    pid: int | None = None
+    restarts: int = 0
+
+
+# ---------------------------------------------------------------- keeper -> front (tells)
+
+
+class HouseStatus(Message):
+    """Sent by the peer `keeper` on connecting and at every change. `stopping`: take no new calls."""
+
+    type: Literal["house_status"] = "house_status"
+    processes: dict[str, ChildStatus]
+    stopping: bool = False
 
 
 # ---------------------------------------------------------------- front -> media (asks)
