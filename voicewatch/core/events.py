@@ -337,7 +337,10 @@ class TranscriptGap(Fact):
 
 
 class AlertRaised(Fact):
-    """A rule fired. `headline` is one sentence for a person without the customer's words (see `evidence`)."""
+    """A rule fired. `headline` is one sentence for a person without the customer's words (see `evidence`).
+
+    Raised again under the same id, it has grown: the newer statement replaces the older.
+    """
 
     type: Literal["alert_raised"] = "alert_raised"
     SEALED = frozenset({"evidence"})
@@ -358,7 +361,7 @@ class AlertCleared(Fact):
 
 
 class EscalationRaised(Fact):
-    """A person is needed: by a rule (alert_id) or by hand (by)."""
+    """A person is needed: by a rule (alert_id) or by hand (by). The same id again: it got worse."""
 
     type: Literal["escalation_raised"] = "escalation_raised"
     SEALED = frozenset({"evidence"})
@@ -370,6 +373,8 @@ class EscalationRaised(Fact):
     rule: str | None = None
     by: str = ""
     skill: str = ""
+    agent_id: str = ""
+    """The agent a supervisor asked for by name; he is offered first."""
     evidence: list[Evidence] = Field(default_factory=list)
 
 

@@ -1,0 +1,476 @@
+"""A call as the fold of its facts. Nothing here decides anything: `director.py` does.
+
+`CallState.apply` takes facts in journal order and is tolerant: a fact about an unknown seat, a late score
+or a type it does not know changes nothing. What pages see of a call is made in `call_view.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from voicewatch.core.audibility import Occupant, Table, audibility, without_coaches_alone
+from voicewatch.core.events import (
+    AIPaused,
+    AIResumed,
+    AlertCleared,
+    AlertRaised,
+    AudibilityChanged,
+    Briefing,
+    BriefingReady,
+    CallEnded,
+    CallStarted,
+    DispositionSet,
+    EscalationRaised,
+    Fact,
+    HandedBack,
+    HandoffChanged,
+    HandoffState,
+    LegConnected,
+    LegLive,
+    LegLost,
+    LegRecovered,
+    LegStalled,
+    Mode,
+    ModeChanged,
+    NobodyFree,
+    OfferChanged,
+    OfferMade,
+    OfferState,
+    RecordingSegment,
+    Role,
+    SeatClosed,
+    SeatOpened,
+    SilenceBegan,
+    SilenceEnded,
+    TranscriptGap,
+    UtteranceFinal,
+    UtteranceScored,
+)
+from voicewatch.core.handoff import WAITING, is_final
+
+SPEAKS = (Mode.TAKEOVER, Mode.BARGE)
+"""Modes in which the customer hears a human."""
+
+
+@dataclass
+class Seat:
+    """A place in the call. `leg` is none, connecting, live, stalled or lost."""
+
+    seat_id: str
+    role: Role
+    who: str = ""
+    name: str = ""
+    mode: Mode | None = None
+    leg: str = "none"
+    leg_id: str = ""
+    is_open: bool = True
+    opened_at_ms: int = 0
+    lost_at_ms: int = 0
+    lost_reason: str = ""
+
+    @property
+    def carries_audio(self) -> bool:
+        return self.leg in ("live", "stalled")
+
+
+@dataclass
+class Utterance:
+    """One utterance with its scores, whichever of the two came first."""
+
+    utterance_id: str
+    final: UtteranceFinal | None = None
+    scored: UtteranceScored | None = None
+    with_human: bool = False
+    """Said while a human had the voice."""
+
+
+@dataclass
+class Alert:
+    """`raised` is the newest statement of it: an alert that grows is raised again under its id."""
+
+    raised: AlertRaised
+    since_ms: int
+    state: str = "open"
+
+
+@dataclass
+class Offer:
+    made: OfferMade
+    state: OfferState = OfferState.PENDING
+    changed_at_ms: int = 0
+
+
+@dataclass
+class Escalation:
+    """An escalation with its handoff (same id) and what came of it; times None until they happen."""
+
+    raised: EscalationRaised
+    since_ms: int
+    handoff: HandoffState | None = None
+    handoff_reason: str = ""
+    agent_id: str = ""
+    briefing: Briefing | None = None
+    nobody_free: bool = False
+    offered_at_ms: int | None = None
+    accepted_at_ms: int | None = None
+    bridged_at_ms: int | None = None
+    ended_at_ms: int | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return self.handoff is not None and not is_final(self.handoff)
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.handoff in WAITING
+
+
+@dataclass
+class CallState:
+    """Everything known of one call."""
+
+    call_id: str
+    started_at: datetime | None = None
+    zero_mono_ns: int = 0
+    attributes: dict[str, str] = field(default_factory=dict)
+    customer_name: str = ""
+    recording_consent: bool = True
+    disclosure: str = ""
+    at_ms: int = 0
+    """Newest time any fact has named."""
+    last_seq: int = 0
+    ended: CallEnded | None = None
+    seats: dict[str, Seat] = field(default_factory=dict)
+    in_force: Table | None = None
+    table_version: int = 0
+    ai_paused: str | None = None
+    pauses: list[tuple[int, int | None]] = field(default_factory=list)
+    """(start, end) in which a human had the voice; None: still."""
+    utterances: dict[str, Utterance] = field(default_factory=dict)
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    escalations: dict[str, Escalation] = field(default_factory=dict)
+    offers: dict[str, Offer] = field(default_factory=dict)
+    refusals: dict[str, int] = field(default_factory=dict)
+    """Agent -> when he last declined, missed or lost this call."""
+    gaps: list[TranscriptGap] = field(default_factory=list)
+    silences: list[tuple[int, int]] = field(default_factory=list)
+    silent_since_ms: int | None = None
+    disposition: DispositionSet | None = None
+    recordings: set[str] = field(default_factory=set)
+    engine: str = ""
+    handbacks: int = 0
+
+    # ------------------------------------------------------------ reading
+
+    @property
+    def is_live(self) -> bool:
+        return self.ended is None
+
+    @property
+    def escalation(self) -> Escalation | None:
+        """The newest one, active or not."""
+        return next(reversed(self.escalations.values()), None)
+
+    @property
+    def active_escalation(self) -> Escalation | None:
+        newest = self.escalation
+        return newest if newest is not None and newest.is_active else None
+
+    @property
+    def pending_offer(self) -> Offer | None:
+        return next((one for one in reversed(self.offers.values()) if one.state == OfferState.PENDING), None)
+
+    def open_seats(self, *roles: Role) -> list[Seat]:
+        """Open seats of these roles (of all, if none is named)."""
+        return [seat for seat in self.seats.values() if seat.is_open and (not roles or seat.role in roles)]
+
+    def seat_of(self, who: str, *roles: Role) -> Seat | None:
+        return next((seat for seat in self.open_seats(*roles) if seat.who == who), None)
+
+    def occupants(self) -> list[Occupant]:
+        """Who is in the call, as the audibility table wants it: every open seat with its mode."""
+        return without_coaches_alone(
+            Occupant(seat.seat_id, seat.role, seat.mode) for seat in self.seats.values() if seat.is_open
+        )
+
+    def table(self) -> Table:
+        """Who should hear whom now; `in_force` is what media has applied."""
+        return audibility(self.occupants()) if self.is_live else {}
+
+    def heard_by_customer(self) -> list[Seat]:
+        """Open seats whose audio reaches the customer by the table in force, with a leg that carries it."""
+        table = self.in_force if self.in_force is not None else self.table()
+        heard = {
+            speaker
+            for seat in self.open_seats(Role.CUSTOMER)
+            for speaker in table.get(seat.seat_id, frozenset())
+        }
+        return [seat for seat in self.open_seats() if seat.seat_id in heard and seat.carries_audio]
+
+    def human_voice(self) -> Seat | None:
+        """The human who speaks to the customer, takeover before barge, agent before supervisor."""
+        speaking = [
+            seat
+            for seat in self.heard_by_customer()
+            if seat.role in (Role.AGENT, Role.SUPERVISOR) and seat.mode in SPEAKS
+        ]
+        return min(
+            speaking, key=lambda seat: (seat.mode != Mode.TAKEOVER, seat.role != Role.AGENT), default=None
+        )
+
+    def voice(self) -> Seat | None:
+        """Who speaks to the customer: a human, else the AI, else nobody."""
+        if not self.is_live:
+            return None
+        human = self.human_voice()
+        return human or next((seat for seat in self.heard_by_customer() if seat.role == Role.AI), None)
+
+    def spoken(self, *roles: Role) -> list[Utterance]:
+        """Utterances with text, in order of speech."""
+        found = [
+            one
+            for one in self.utterances.values()
+            if one.final is not None and (not roles or one.final.role in roles)
+        ]
+        return sorted(found, key=lambda one: one.final.start_ms if one.final else 0)
+
+    def view(self, full: bool, reveal: bool = False) -> dict[str, Any]:
+        """CallView of docs/API.md, JSON-ready. Personal data is masked unless `reveal`."""
+        # Imported here because call_view reads CallState: the one place where the two meet.
+        from voicewatch.core.call_view import call_view
+
+        return call_view(self, full, reveal)
+
+    # ------------------------------------------------------------ applying
+
+    def apply(self, fact: Fact) -> None:
+        """Takes one fact; facts of other calls are the caller's mistake and are ignored."""
+        if fact.call_id != self.call_id:
+            return
+        self.at_ms = max(self.at_ms, fact.at_ms)
+        self.last_seq = max(self.last_seq, fact.seq)
+        handler = _HANDLERS.get(type(fact))
+        if handler is not None:
+            handler(self, fact)
+
+
+def _started(call: CallState, fact: CallStarted) -> None:
+    call.started_at = fact.at
+    call.zero_mono_ns = fact.zero_mono_ns
+    call.attributes = dict(fact.attributes)
+    call.customer_name = fact.customer_name
+    call.recording_consent = fact.recording_consent
+    call.disclosure = fact.disclosure
+
+
+def _ended(call: CallState, fact: CallEnded) -> None:
+    call.ended = call.ended or fact
+    _close_pause(call, fact.at_ms)
+    if call.silent_since_ms is not None:
+        call.silences.append((call.silent_since_ms, fact.at_ms))
+        call.silent_since_ms = None
+
+
+def _seat_opened(call: CallState, fact: SeatOpened) -> None:
+    call.seats[fact.seat_id] = Seat(
+        fact.seat_id, fact.role, fact.who, fact.name, fact.mode, opened_at_ms=fact.at_ms
+    )
+
+
+def _seat_closed(call: CallState, fact: SeatClosed) -> None:
+    seat = call.seats.get(fact.seat_id)
+    if seat is not None:
+        seat.is_open = False
+
+
+def _mode_changed(call: CallState, fact: ModeChanged) -> None:
+    seat = call.seats.get(fact.seat_id)
+    if seat is not None:
+        seat.mode = fact.mode
+
+
+def _leg(state: str) -> Callable[[CallState, Any], None]:
+    def apply(call: CallState, fact: LegConnected | LegLive | LegStalled | LegRecovered) -> None:
+        seat = call.seats.get(fact.seat_id)
+        if seat is None or (seat.leg_id not in ("", fact.leg_id) and state != "connecting"):
+            return  # word of a leg that has been replaced
+        if state == "connecting" and seat.leg_id == fact.leg_id and seat.carries_audio:
+            return
+        seat.leg, seat.leg_id = state, fact.leg_id
+
+    return apply
+
+
+def _leg_lost(call: CallState, fact: LegLost) -> None:
+    seat = call.seats.get(fact.seat_id)
+    if seat is None or fact.reason == "replaced" or seat.leg_id not in ("", fact.leg_id):
+        return
+    seat.leg, seat.lost_at_ms, seat.lost_reason = "lost", fact.at_ms, fact.reason
+
+
+def _audibility(call: CallState, fact: AudibilityChanged) -> None:
+    call.in_force = {listener: frozenset(heard) for listener, heard in fact.hears.items()}
+    call.table_version = max(call.table_version, fact.version)
+
+
+def _utterance(call: CallState, utterance_id: str) -> Utterance:
+    known = call.utterances.get(utterance_id)
+    if known is None:
+        known = Utterance(utterance_id, with_human=call.ai_paused is not None)
+        call.utterances[utterance_id] = known
+    return known
+
+
+def _final(call: CallState, fact: UtteranceFinal) -> None:
+    _utterance(call, fact.utterance_id).final = fact
+    if fact.source == "asr" and fact.engine:
+        call.engine = fact.engine
+
+
+def _scored(call: CallState, fact: UtteranceScored) -> None:
+    _utterance(call, fact.utterance_id).scored = fact
+
+
+def _gap(call: CallState, fact: TranscriptGap) -> None:
+    call.gaps.append(fact)
+
+
+def _alert_raised(call: CallState, fact: AlertRaised) -> None:
+    known = call.alerts.get(fact.alert_id)
+    if known is None:
+        call.alerts[fact.alert_id] = Alert(fact, fact.at_ms)
+    else:
+        known.raised = fact
+
+
+def _alert_cleared(call: CallState, fact: AlertCleared) -> None:
+    alert = call.alerts.get(fact.alert_id)
+    if alert is not None:
+        alert.state = "dismissed" if fact.by else "cleared"
+
+
+def _escalated(call: CallState, fact: EscalationRaised) -> None:
+    known = call.escalations.get(fact.escalation_id)
+    if known is None:
+        call.escalations[fact.escalation_id] = Escalation(fact, fact.at_ms)
+    else:
+        known.raised = fact
+
+
+def _briefed(call: CallState, fact: BriefingReady) -> None:
+    escalation = call.escalations.get(fact.escalation_id)
+    if escalation is not None:
+        escalation.briefing = fact.briefing
+
+
+def _offered(call: CallState, fact: OfferMade) -> None:
+    call.offers[fact.offer_id] = Offer(fact, changed_at_ms=fact.at_ms)
+    escalation = call.escalations.get(fact.escalation_id)
+    if escalation is not None:
+        escalation.nobody_free = False
+        if escalation.offered_at_ms is None:
+            escalation.offered_at_ms = fact.at_ms
+
+
+def _offer_changed(call: CallState, fact: OfferChanged) -> None:
+    offer = call.offers.get(fact.offer_id)
+    if offer is not None:
+        offer.state, offer.changed_at_ms = fact.state, fact.at_ms
+    if fact.state in (OfferState.REJECTED, OfferState.TIMEOUT):
+        call.refusals[fact.agent_id] = fact.at_ms
+
+
+def _nobody_free(call: CallState, fact: NobodyFree) -> None:
+    escalation = call.escalations.get(fact.escalation_id)
+    if escalation is not None:
+        escalation.nobody_free = True
+
+
+def _handoff(call: CallState, fact: HandoffChanged) -> None:
+    escalation = call.escalations.get(fact.handoff_id)
+    if escalation is None:
+        return
+    escalation.handoff, escalation.handoff_reason = fact.state, fact.reason
+    escalation.agent_id = fact.agent_id or escalation.agent_id
+    if fact.state == HandoffState.ACCEPTED:
+        escalation.accepted_at_ms = fact.at_ms
+    elif fact.state == HandoffState.BRIDGED:
+        escalation.bridged_at_ms = fact.at_ms
+    elif is_final(fact.state):
+        escalation.ended_at_ms = fact.at_ms
+        escalation.nobody_free = False
+    if fact.state == HandoffState.FAILED and fact.agent_id:
+        call.refusals[fact.agent_id] = fact.at_ms
+
+
+def _ai_paused(call: CallState, fact: AIPaused) -> None:
+    if call.ai_paused is None:
+        call.pauses.append((fact.at_ms, None))
+    call.ai_paused = fact.why
+
+
+def _ai_resumed(call: CallState, fact: AIResumed) -> None:
+    call.ai_paused = None
+    _close_pause(call, fact.at_ms)
+
+
+def _close_pause(call: CallState, at_ms: int) -> None:
+    if call.pauses and call.pauses[-1][1] is None:
+        call.pauses[-1] = (call.pauses[-1][0], at_ms)
+
+
+def _handed_back(call: CallState, fact: HandedBack) -> None:
+    call.handbacks += 1
+
+
+def _silence_began(call: CallState, fact: SilenceBegan) -> None:
+    call.silent_since_ms = fact.since_ms
+
+
+def _silence_ended(call: CallState, fact: SilenceEnded) -> None:
+    call.silences.append((fact.since_ms, fact.at_ms))
+    call.silent_since_ms = None
+
+
+def _disposition(call: CallState, fact: DispositionSet) -> None:
+    call.disposition = fact
+
+
+def _segment(call: CallState, fact: RecordingSegment) -> None:
+    call.recordings.add(fact.path)
+
+
+_HANDLERS: dict[type[Fact], Callable[[CallState, Any], None]] = {
+    CallStarted: _started,
+    CallEnded: _ended,
+    SeatOpened: _seat_opened,
+    SeatClosed: _seat_closed,
+    ModeChanged: _mode_changed,
+    LegConnected: _leg("connecting"),
+    LegLive: _leg("live"),
+    LegStalled: _leg("stalled"),
+    LegRecovered: _leg("live"),
+    LegLost: _leg_lost,
+    AudibilityChanged: _audibility,
+    UtteranceFinal: _final,
+    UtteranceScored: _scored,
+    TranscriptGap: _gap,
+    AlertRaised: _alert_raised,
+    AlertCleared: _alert_cleared,
+    EscalationRaised: _escalated,
+    BriefingReady: _briefed,
+    OfferMade: _offered,
+    OfferChanged: _offer_changed,
+    NobodyFree: _nobody_free,
+    HandoffChanged: _handoff,
+    AIPaused: _ai_paused,
+    AIResumed: _ai_resumed,
+    HandedBack: _handed_back,
+    SilenceBegan: _silence_began,
+    SilenceEnded: _silence_ended,
+    DispositionSet: _disposition,
+    RecordingSegment: _segment,
+}

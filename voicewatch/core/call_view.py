@@ -1,0 +1,334 @@
+"""CallView (docs/API.md): what a dashboard row and a call page need, JSON-ready, from one CallState.
+
+Personal data is masked unless revealed. Masking keeps the length of the text, so that the character spans
+of evidence stay true. Evidence and briefings are masked where they are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from voicewatch.core.events import Evidence, HandoffState, MaskSpan, Role, Severity, Word
+
+if TYPE_CHECKING:
+    from voicewatch.core.call import CallState, Seat, Utterance
+
+SERIES_POINTS = 240
+"""Points of the curves in a full view; a row of the dashboard gets the newest ROW_POINTS."""
+ROW_POINTS = 40
+MASK = "•"
+URGENCY = {severity: rank for rank, severity in enumerate(Severity)}
+LOCATES = ("number", "phone", "caller", "account")
+"""Attributes whose last four digits name a call on a dashboard."""
+
+
+def call_view(call: CallState, full: bool, reveal: bool) -> dict[str, Any]:
+    """CallView; without `utterances` and with short curves unless `full`."""
+    spoken = call.spoken()
+    voice = call.voice()
+    severity, headline = trouble(call)
+    view = {
+        "call_id": call.call_id,
+        "label": _label(call),
+        "title": _title(call),
+        "state": _state(call),
+        "started_at": call.started_at.isoformat() if call.started_at else None,
+        "duration_ms": call.ended.duration_ms or call.ended.at_ms if call.ended else call.at_ms,
+        "attributes": dict(call.attributes),
+        "customer_name": call.customer_name if reveal else mask_name(call.customer_name),
+        "voice": voice.role.value if voice else "nobody",
+        "voice_name": voice.name if voice else "",
+        "severity": severity.value,
+        "headline": headline,
+        "sentiment": customer_sentiment(spoken),
+        "uncertainty": call_uncertainty(spoken),
+        "series": _series(spoken)[-(SERIES_POINTS if full else ROW_POINTS) :],
+        "last": _last(spoken, reveal),
+        "seats": [_seat(seat) for seat in call.open_seats()],
+        "hears": {
+            listener: sorted(speakers)
+            for listener, speakers in (call.table() if call.in_force is None else call.in_force).items()
+        },
+        "alerts": [_alert(one) for one in call.alerts.values()],
+        "escalation": _escalation(call),
+        "handoff": _handoff(call),
+        "offers": [_offer(one) for one in call.offers.values()],
+        "briefing": _briefing(call),
+        "gaps": [
+            {"seat_id": gap.seat_id, "start_ms": gap.start_ms, "end_ms": gap.end_ms, "reason": gap.reason}
+            for gap in call.gaps
+        ],
+        "nobody_free": bool(call.active_escalation and call.active_escalation.nobody_free),
+        "disposition": call.disposition.model_dump(mode="json", include={"agent_id", "code", "note"})
+        if call.disposition
+        else None,
+        "recordings": len(call.recordings),
+        "engine": call.engine,
+        "last_seq": call.last_seq,
+    }
+    if full:
+        view["utterances"] = [_utterance(one, reveal) for one in spoken]
+    return view
+
+
+def trouble(call: CallState) -> tuple[Severity, str]:
+    """The worst open matter and its reason in words; calm and empty if there is none.
+
+    An escalation that a human has answered weighs no more than `watch`: it is being looked after.
+    """
+    if not call.is_live:
+        return Severity.CALM, ""
+    matters = [
+        (one.raised.severity, -one.raised.at_ms, one.raised.headline)
+        for one in call.alerts.values()
+        if one.state == "open"
+    ]
+    escalation = call.active_escalation
+    if escalation is not None:
+        answered = escalation.handoff == HandoffState.BRIDGED
+        severity = (
+            max(escalation.raised.severity, Severity.WATCH, key=URGENCY.__getitem__)
+            if answered
+            else escalation.raised.severity
+        )
+        matters.insert(0, (severity, -escalation.raised.at_ms, escalation.raised.headline))
+    if not matters:
+        return Severity.CALM, ""
+    worst = min(matters, key=lambda one: URGENCY[one[0]])
+    return worst[0], worst[2]
+
+
+def customer_sentiment(spoken: Sequence[Utterance]) -> dict[str, Any] | None:
+    """The customer's mood now (newer utterances weigh more) and where it is going."""
+    scored = [
+        one.scored.sentiment
+        for one in spoken
+        if one.scored and one.scored.role == Role.CUSTOMER and one.scored.sentiment
+    ]
+    if not scored:
+        return None
+    recent = [one.score for one in scored[-3:]]
+    return {
+        "score": round(_fading_mean(recent), 2),
+        "label": scored[-1].label,
+        "confidence": round(scored[-1].confidence, 3),
+        "trend": _trend([one.score for one in scored]),
+    }
+
+
+def call_uncertainty(spoken: Sequence[Utterance]) -> dict[str, Any] | None:
+    """Doubt of the last utterances of customer and AI, each part from those in which it was scored."""
+    scored = [
+        one.scored.uncertainty
+        for one in spoken
+        if one.scored and one.scored.uncertainty and one.scored.role in (Role.CUSTOMER, Role.AI)
+    ][-3:]
+    if not scored:
+        return None
+    view: dict[str, Any] = {}
+    for part in ("score", "recognition", "speaker", "dialogue"):
+        values = [value for one in scored if (value := getattr(one, part)) is not None]
+        view[part] = round(_fading_mean(values), 3) if values else None
+    return view
+
+
+def mask_text(text: str, spans: Sequence[MaskSpan]) -> str:
+    """`text` with the letters and digits of `spans` replaced, of the same length."""
+    if not spans:
+        return text
+    letters = list(text)
+    for span in spans:
+        for place in range(max(0, span.start), min(span.end, len(letters))):
+            if letters[place].isalnum():
+                letters[place] = MASK
+    return "".join(letters)
+
+
+def mask_name(name: str) -> str:
+    """Initials: enough to tell two customers apart."""
+    return " ".join(f"{part[0]}." for part in name.split())
+
+
+def masked_quote(evidence: Evidence, spans: Sequence[MaskSpan]) -> Evidence:
+    """The evidence with what its utterance masks masked in the quote."""
+    if not spans or evidence.start is None or not evidence.quote:
+        return evidence
+    moved = [
+        MaskSpan(start=span.start - evidence.start, end=span.end - evidence.start, type=span.type)
+        for span in spans
+    ]
+    return evidence.model_copy(update={"quote": mask_text(evidence.quote, moved)})
+
+
+def _fading_mean(values: Sequence[float]) -> float:
+    weights = [2.0**place for place in range(len(values))]
+    return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
+
+
+def _trend(scores: Sequence[float]) -> str:
+    if len(scores) < 3:
+        return "steady"
+    newest, before = scores[-2:], scores[-5:-2]
+    change = sum(newest) / len(newest) - sum(before) / len(before)
+    if abs(change) < 0.75:
+        return "steady"
+    return "rising" if change > 0 else "falling"
+
+
+def _label(call: CallState) -> str:
+    for key in LOCATES:
+        digits = "".join(letter for letter in call.attributes.get(key, "") if letter.isdigit())
+        if digits:
+            return f"··{digits[-4:]}"
+    return f"··{call.call_id[-4:]}"
+
+
+def _title(call: CallState) -> str:
+    said = call.attributes.get("title") or call.attributes.get("topic") or ""
+    words = said.replace("_", " ").strip()
+    return words[:1].upper() + words[1:] if words else "Call"
+
+
+def _state(call: CallState) -> str:
+    if call.ended is None:
+        return "live"
+    return "interrupted" if call.ended.reason == "interrupted" else "ended"
+
+
+def _series(spoken: Sequence[Utterance]) -> list[dict[str, Any]]:
+    return [
+        {
+            "at_ms": one.final.end_ms,
+            "role": one.final.role.value,
+            "sentiment": one.scored.sentiment.score if one.scored.sentiment else None,
+            "uncertainty": one.scored.uncertainty.score if one.scored.uncertainty else None,
+        }
+        for one in spoken[-SERIES_POINTS:]
+        if one.final and one.scored
+    ]
+
+
+def _last(spoken: Sequence[Utterance], reveal: bool) -> dict[str, Any] | None:
+    final = spoken[-1].final if spoken else None
+    if final is None:
+        return None
+    return {
+        "role": final.role.value,
+        "text": final.text if reveal else mask_text(final.text, final.mask),
+    }
+
+
+def _seat(seat: Seat) -> dict[str, Any]:
+    return {
+        "seat_id": seat.seat_id,
+        "role": seat.role.value,
+        "who": seat.who,
+        "name": seat.name,
+        "mode": seat.mode.value if seat.mode else None,
+        "leg": seat.leg,
+    }
+
+
+def _alert(alert: Any) -> dict[str, Any]:
+    raised = alert.raised
+    return {
+        "alert_id": raised.alert_id,
+        "rule": raised.rule,
+        "severity": raised.severity.value,
+        "reasons": list(raised.reasons),
+        "headline": raised.headline,
+        "at_ms": raised.at_ms,
+        "utterance_ids": list(raised.utterance_ids),
+        "evidence": [one.model_dump(mode="json") for one in raised.evidence],
+        "state": alert.state,
+    }
+
+
+def _escalation(call: CallState) -> dict[str, Any] | None:
+    escalation = call.active_escalation
+    if escalation is None:
+        return None
+    raised = escalation.raised
+    return {
+        "escalation_id": raised.escalation_id,
+        "severity": raised.severity.value,
+        "reasons": list(raised.reasons),
+        "headline": raised.headline,
+        "at_ms": escalation.since_ms,
+    }
+
+
+def _handoff(call: CallState) -> dict[str, Any] | None:
+    escalation = call.escalation
+    if escalation is None or escalation.handoff is None:
+        return None
+    return {
+        "handoff_id": escalation.raised.escalation_id,
+        "state": escalation.handoff.value,
+        "reason": escalation.handoff_reason,
+        "agent_id": escalation.agent_id,
+    }
+
+
+def _offer(offer: Any) -> dict[str, Any]:
+    made = offer.made
+    return {
+        "offer_id": made.offer_id,
+        "escalation_id": made.escalation_id,
+        "agent_id": made.agent_id,
+        "agent_name": made.agent_name,
+        "state": offer.state.value,
+        "expires_at_ms": made.expires_at_ms,
+        "at_ms": made.at_ms,
+    }
+
+
+def _briefing(call: CallState) -> dict[str, Any] | None:
+    escalation = call.escalation
+    if escalation is None or escalation.briefing is None:
+        return None
+    return escalation.briefing.model_dump(mode="json")
+
+
+def _utterance(one: Utterance, reveal: bool) -> dict[str, Any]:
+    final, scored = one.final, one.scored
+    assert final is not None  # `spoken` gives none without
+    spans = () if reveal else final.mask
+    evidence = scored.evidence if scored else []
+    return {
+        "utterance_id": final.utterance_id,
+        "seat_id": final.seat_id,
+        "role": final.role.value,
+        "start_ms": final.start_ms,
+        "end_ms": final.end_ms,
+        "text": mask_text(final.text, spans),
+        "words": _words(final.text, final.words, spans),
+        "language": final.language,
+        "source": final.source,
+        "suspect": final.suspect,
+        "low_fidelity": final.low_fidelity,
+        "sentiment": scored.sentiment.model_dump(mode="json") if scored and scored.sentiment else None,
+        "uncertainty": scored.uncertainty.model_dump(mode="json") if scored and scored.uncertainty else None,
+        "evidence": [masked_quote(piece, spans).model_dump(mode="json") for piece in evidence],
+    }
+
+
+def _words(text: str, words: Sequence[Word], spans: Sequence[MaskSpan]) -> list[dict[str, Any]]:
+    """Words as dicts; those that lie in a masked span are masked. A word not found in the text is too."""
+    shown = []
+    place = 0
+    for word in words:
+        found = text.find(word.text.strip(), place) if spans else -1
+        if found >= 0:
+            place = found + len(word.text.strip())
+        hidden = bool(spans) and (found < 0 or any(span.start < place and found < span.end for span in spans))
+        shown.append(
+            {
+                "text": MASK * len(word.text.strip()) if hidden else word.text,
+                "start_ms": word.start_ms,
+                "end_ms": word.end_ms,
+                "probability": word.probability,
+            }
+        )
+    return shown
