@@ -24,7 +24,8 @@ class ServerLink:
         self._url = server.replace("http", "ws", 1) + path
         self._on_message = on_message
         self._socket: ClientConnection | None = None
-        self.connections = 0
+        self.up = asyncio.Event()
+        """Set once the first message of the first connection is sent."""
 
     def hello(self) -> Message:
         """The first message of a connection; subclasses give it."""
@@ -37,7 +38,7 @@ class ServerLink:
                 async with connect(self._url, proxy=None, open_timeout=5) as socket:
                     await socket.send(json.dumps(self.hello()))
                     self._socket = socket
-                    self.connections += 1
+                    self.up.set()
                     async for text in socket:
                         await self._take(json.loads(text))
             except ConnectionClosed as closed:

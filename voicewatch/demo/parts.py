@@ -89,7 +89,7 @@ class Happenings:
 
 
 def _is_bridged(event: dict[str, Any]) -> bool:
-    return event["type"] == "handoff_changed" and event["state"] == "bridged"
+    return (event["type"], event.get("state")) == ("handoff_changed", "bridged")
 
 
 async def customer(actor: Actor, api: Api, token: str) -> None:
@@ -189,7 +189,7 @@ async def agent(actor: Actor, api: Api, token: str) -> None:
     happenings = Happenings(actor.report, verbose=False)
     link = EventLink(actor.server, token, happenings.take)
     async with _companion(link.run()):
-        await _until(lambda: link.connections > 0)
+        await asyncio.wait_for(link.up.wait(), _WAIT_S)
         await api.call("PUT", "/api/presence", state="available")
         actor.report("available")
         offer = await happenings.wait(lambda event: event["type"] == "offer_made")
@@ -216,7 +216,7 @@ async def supervisor(actor: Actor, api: Api, token: str) -> None:
     happenings = Happenings(actor.report, verbose=True)
     link = EventLink(actor.server, token, happenings.take)
     async with _companion(link.run()):
-        await _until(lambda: link.connections > 0)
+        await asyncio.wait_for(link.up.wait(), _WAIT_S)
         actor.report("watching")
         bridged = await happenings.wait(_is_bridged)
         supervise = f"/api/calls/{bridged['call_id']}/supervise"
@@ -245,12 +245,6 @@ PARTS: dict[str, Callable[[Actor, Api, str], Awaitable[None]]] = {
     "agent": agent,
     "supervisor": supervisor,
 }
-
-
-async def _until(condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.05)
 
 
 @contextlib.asynccontextmanager
@@ -290,29 +284,28 @@ async def play(config: dict[str, Any], report: Report) -> None:
 
 
 async def _main() -> int:
-    config = json.loads(sys.stdin.readline())
+    commands = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(commands), sys.stdin
+    )
+    config = json.loads(await commands.readline())
 
     def report(what: str, **evidence: Any) -> None:
         evidence.setdefault("at_ns", time.monotonic_ns())
         print(json.dumps({"part": config["role"], "what": what, **evidence}), flush=True)
 
-    parent_gone = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    parent_gone = asyncio.ensure_future(commands.read())
     playing = asyncio.ensure_future(play(config, report))
-    done, _ = await asyncio.wait([playing, parent_gone], return_when=asyncio.FIRST_COMPLETED)
-    if playing not in done:
+    await asyncio.wait([playing, parent_gone], return_when=asyncio.FIRST_COMPLETED)
+    if not playing.done():
         playing.cancel()
-        await asyncio.gather(playing, return_exceptions=True)
-        return 1
-    fault = playing.exception()
-    if fault is not None:
-        report("fault", error=f"{type(fault).__name__}: {fault}"[:500])
-    report("done", ok=fault is None)
-    return 0 if fault is None else 1
+    outcome = (await asyncio.gather(playing, return_exceptions=True))[0]
+    parent_gone.cancel()
+    if outcome is not None:
+        report("fault", error=f"{type(outcome).__name__}: {outcome}"[:500])
+    report("done", ok=outcome is None)
+    return 0 if outcome is None else 1
 
 
 if __name__ == "__main__":
-    import os
-
-    status = asyncio.run(_main()) if len(sys.argv) == 1 else 2
-    sys.stdout.flush()
-    os._exit(status)  # the thread that reads standard input cannot be ended
+    sys.exit(asyncio.run(_main()))
