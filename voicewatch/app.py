@@ -1,0 +1,237 @@
+"""Composition root: the only place that knows which room runs in which process.
+
+`python -m voicewatch.app NAME` runs one process, started by the keeper; `serve` runs the keeper;
+`run_inline` runs the same processes in one event loop, for tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import secrets
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from voicewatch.core.ids import ulid
+from voicewatch.processes import logs, placement
+from voicewatch.processes.bequest import EXIT_BAD_SETTINGS, Bequest, NoBequest
+from voicewatch.processes.faults import fault
+from voicewatch.processes.keeper import Keeper, Plan
+from voicewatch.processes.sockets import Sockets, bind_tcp
+from voicewatch.settings import BadSettings, Settings
+
+log = structlog.get_logger()
+
+Room = Callable[[Settings, Sockets, str], Coroutine[Any, Any, None]]
+
+
+def plans(settings: Settings) -> list[Plan]:
+    """The processes of a server, in the order in which they are started."""
+    media = [Plan(f"media-{index}") for index in range(settings.media.processes)]
+    return [
+        Plan("front", ("http", "front")),
+        Plan("model", ("model",)),
+        Plan("recorder", ("recorder",)),
+        *media,
+    ]
+
+
+def _room(name: str) -> Room:
+    """What process `name` runs. Imported here, since each process loads only its own room."""
+    match placement.kind_of(name):
+        case "front":
+            from voicewatch.server import process as front
+
+            return front.run
+        case "media":
+            from voicewatch.media import process as media
+
+            return media.run
+        case "model":
+            from voicewatch.speech import process as model
+
+            return model.run
+        case "recorder":
+            from voicewatch.record import process as recorder
+
+            return recorder.run
+        case other:
+            raise NoBequest(f"there is no process {other!r}")
+
+
+# ---------------------------------------------------------------- one process, started by the keeper
+
+
+def run_process(name: str) -> int:
+    """Runs process `name` until SIGTERM; the exit status."""
+    try:
+        bequest = Bequest.received()
+        room = _room(name)
+    except NoBequest as error:
+        print(f"voicewatch: {error}", file=sys.stderr)
+        return 2
+    placement.die_with_parent(bequest.keeper_pid)
+    placement.settle(name, bequest.settings.media.processes)
+    logs.configure(bequest.settings.log_level, name)
+    sockets = Sockets.inherited(Path(bequest.run_dir), bequest.descriptors)
+    try:
+        asyncio.run(_until_sigterm(room(bequest.settings, sockets, name)))
+    except BadSettings as error:
+        log.error("bad_settings", reason=str(error))
+        return EXIT_BAD_SETTINGS
+    except Exception as error:  # boundary: the log gets its place but not its text
+        log.critical("process_failed", **fault(_innermost(error)))
+        return 1
+    return 0
+
+
+async def _until_sigterm(running: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(running)
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_log_stray)
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        log.info("ended")
+
+
+def _log_stray(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An exception that no task's owner asked for: a mistake, but one that need not end the process."""
+    error = context.get("exception")
+    log.error("stray_error", what=context.get("message"), **(fault(_innermost(error)) if error else {}))
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The first cause inside exception groups: that is where somebody has to look."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+# ---------------------------------------------------------------- all of them
+
+
+def serve(settings: Settings) -> int:
+    """Runs a server until SIGTERM or Ctrl-C; the exit status.
+
+    CannotListen if the address is taken, BadSettings if the data folder cannot be used.
+    """
+    logs.configure(settings.log_level, "keeper")
+    with _data_folder(settings.data), _run_folder() as run_dir:
+        sockets = Sockets(run_dir, {"http": bind_tcp(settings.host, settings.port)})
+        try:
+            return asyncio.run(_keep(_with_real_port(settings, sockets), sockets))
+        finally:
+            sockets.close()
+
+
+async def _keep(settings: Settings, sockets: Sockets) -> int:
+    keeper = Keeper(plans(settings), settings, sockets, new_epoch())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, keeper.stop)
+    log.info("listening", url=url_of(settings))
+    return await keeper.run()
+
+
+@dataclass(frozen=True)
+class Inline:
+    """A server running in this event loop."""
+
+    url: str
+    settings: Settings
+    sockets: Sockets
+
+
+@asynccontextmanager
+async def run_inline(settings: Settings) -> AsyncIterator[Inline]:
+    """The same processes over the same sockets, in this event loop, until the context is left.
+
+    What a room raises is raised on leaving. A request made at once waits until front answers.
+    """
+    with _data_folder(settings.data), _run_folder() as run_dir:
+        sockets = Sockets(run_dir, {"http": bind_tcp(settings.host, settings.port)})
+        settings = _with_real_port(settings, sockets)
+        planned = plans(settings)
+        for plan in planned:
+            for name in plan.listeners:
+                sockets.listener(name)
+        rooms = {
+            plan.name: asyncio.create_task(_room(plan.name)(settings, sockets, plan.name), name=plan.name)
+            for plan in planned
+        }
+        try:
+            yield Inline(url_of(settings), settings, sockets)
+        finally:
+            front = rooms.pop("front")
+            await _end(*rooms.values())  # front last, as in keeper.py
+            await _end(front)
+            sockets.close()
+
+
+async def _end(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
+
+
+def new_epoch() -> str:
+    """Names one life of a process."""
+    return ulid(time.time_ns() // 1_000_000, secrets.token_bytes(10))
+
+
+def url_of(settings: Settings) -> str:
+    """Where browsers reach the server."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return settings.public_url or f"http://{host}:{settings.port}"
+
+
+def _with_real_port(settings: Settings, sockets: Sockets) -> Settings:
+    return settings.model_copy(update={"port": sockets.listener("http").getsockname()[1]})
+
+
+@contextmanager
+def _run_folder() -> Iterator[Path]:
+    """For the Unix sockets; mode 0700, so that only this user can speak to the processes."""
+    with tempfile.TemporaryDirectory(prefix="voicewatch-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _data_folder(folder: Path) -> Iterator[None]:
+    """Makes the data folder and holds it: two servers must not write one journal."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise BadSettings(
+            f"cannot write the data folder {folder}: {error.strerror}; choose another with --data"
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise BadSettings(
+            f"another server uses the data folder {folder}; choose another with --data"
+        ) from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    sys.exit(run_process(sys.argv[1] if len(sys.argv) == 2 else ""))

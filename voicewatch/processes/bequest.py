@@ -1,0 +1,42 @@
+"""What the keeper hands to a child: settings, sockets and its own pid, in one environment variable."""
+
+from __future__ import annotations
+
+import os
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from voicewatch.settings import Settings
+
+VARIABLE = "VOICEWATCH_PROCESS"
+
+EXIT_BAD_SETTINGS = 78
+"""A child ends with this (EX_CONFIG of sysexits.h) when starting it again cannot help."""
+
+
+class NoBequest(Exception):
+    """The process was not started by the keeper."""
+
+
+class Bequest(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    settings: Settings
+    run_dir: str
+    descriptors: dict[str, int]
+    """Listening sockets by name; the child has them open under these numbers."""
+    keeper_pid: int
+
+    def environment(self) -> dict[str, str]:
+        """The variables of a child: ours, and this."""
+        return os.environ | {VARIABLE: self.model_dump_json()}
+
+    @classmethod
+    def received(cls) -> Bequest:
+        """What this process was handed; taken out of the environment, since it is for nobody else."""
+        told = os.environ.pop(VARIABLE, None)
+        if told is None:
+            raise NoBequest("a process is started by the keeper; run `voicewatch serve`")
+        try:
+            return cls.model_validate_json(told)
+        except ValidationError:
+            raise NoBequest(f"{VARIABLE} does not hold what a keeper of this version writes") from None

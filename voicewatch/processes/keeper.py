@@ -1,0 +1,206 @@
+"""The keeper: starts the processes of a server, watches them, starts again what died, ends them together.
+
+It owns every listening socket, so a child that dies takes no address with it: peers and browsers wait in the
+socket's backlog until its successor accepts them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from voicewatch.processes.bequest import EXIT_BAD_SETTINGS, Bequest
+from voicewatch.processes.link import Link
+from voicewatch.processes.messages import ChildStatus, HouseStatus
+from voicewatch.processes.restart import RestartPolicy
+from voicewatch.processes.sockets import Sockets
+from voicewatch.settings import Settings
+
+log = structlog.get_logger()
+
+END_OTHERS_S = 6.0
+"""So long the others have to end after SIGTERM, front being there to write down what they still report."""
+END_FRONT_S = 3.0
+FRONT = "front"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A process to run and the listening sockets it accepts on."""
+
+    name: str
+    listeners: tuple[str, ...] = ()
+
+
+def python_child(name: str) -> list[str]:
+    return [sys.executable, "-m", "voicewatch.app", name]
+
+
+class Child:
+    """One planned process and its present life."""
+
+    def __init__(self, plan: Plan, on_change: Callable[[], None]) -> None:
+        self.name = plan.name
+        self.listeners = plan.listeners
+        self.status = ChildStatus(state="starting")
+        self.policy = RestartPolicy()
+        self.ended = asyncio.Event()
+        """It will not run again."""
+        self._process: asyncio.subprocess.Process | None = None
+        self._on_change = on_change
+        self._told: signal.Signals | None = None
+
+    async def live(self, command: list[str], environment: dict[str, str], descriptors: Sequence[int]) -> int:
+        """One life: its exit status, negative for a signal."""
+        self.policy.started(time.monotonic())
+        self._process = await asyncio.create_subprocess_exec(
+            *command,
+            env=environment,
+            pass_fds=descriptors,
+            stdin=asyncio.subprocess.DEVNULL,
+            process_group=0,  # Ctrl-C is for the keeper alone; one session, so that niceness compares
+        )
+        log.info("process_started", child=self.name, pid=self._process.pid)
+        self.change("up", self._process.pid)
+        if self._told is not None:  # it was to end while it was being started
+            self._process.send_signal(self._told)
+        return await self._process.wait()
+
+    def change(self, state: str, pid: int | None = None, *, restarted: bool = False) -> None:
+        restarts = self.status.restarts + restarted
+        self.status = ChildStatus.model_validate({"state": state, "pid": pid, "restarts": restarts})
+        self._on_change()
+
+    def end(self, number: signal.Signals) -> None:
+        """Signals this life, or the one that is just being started."""
+        self._told = number
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+
+
+class Keeper:
+    """`run` until `stop`, or until a child says that its settings are wrong."""
+
+    def __init__(
+        self,
+        plans: Sequence[Plan],
+        settings: Settings,
+        sockets: Sockets,
+        epoch: str,
+        *,
+        command: Callable[[str], list[str]] = python_child,
+    ) -> None:
+        self._children = [Child(plan, self._tell) for plan in plans]
+        self._settings = settings
+        self._sockets = sockets
+        self._command = command
+        self._stop = asyncio.Event()
+        self._exit_status = 0
+        self._link = Link(sockets.path(FRONT), "keeper", epoch, on_up=self._tell)
+        for plan in plans:
+            for name in plan.listeners:
+                sockets.listener(name)
+
+    @property
+    def processes(self) -> dict[str, ChildStatus]:
+        return {child.name: child.status for child in self._children}
+
+    def stop(self, exit_status: int = 0) -> None:
+        """Ends everything; may be called in a signal handler of the event loop."""
+        if not self._stop.is_set():
+            self._exit_status = exit_status
+            self._stop.set()
+
+    async def run(self) -> int:
+        """Runs everything; the exit status: 0, or 2 if the settings of a child are wrong."""
+        async with asyncio.TaskGroup() as tasks:
+            link = tasks.create_task(self._link.run())
+            for child in self._children:
+                tasks.create_task(self._keep(child))
+            try:
+                await self._stop.wait()
+            finally:
+                await self._end_all()
+                link.cancel()
+        return self._exit_status
+
+    async def _keep(self, child: Child) -> None:
+        """Lives of one child, one after the other."""
+        try:
+            while not self._stop.is_set():
+                code = await self._live(child)
+                if self._stop.is_set():
+                    break
+                if code == EXIT_BAD_SETTINGS:
+                    log.error("settings_wrong", child=child.name, remedy="see its line above; stopping")
+                    self.stop(2)
+                    break
+                await self._mourn(child, code)
+        finally:
+            child.change("stopped")
+            child.ended.set()
+
+    async def _live(self, child: Child) -> int:
+        descriptors = {name: self._sockets.listener(name).fileno() for name in child.listeners}
+        bequest = Bequest(
+            settings=self._settings,
+            run_dir=str(self._sockets.run_dir),
+            descriptors=descriptors,
+            keeper_pid=os.getpid(),
+        )
+        return await child.live(self._command(child.name), bequest.environment(), tuple(descriptors.values()))
+
+    async def _mourn(self, child: Child, code: int) -> None:
+        delay_s = child.policy.died(time.monotonic())
+        cause = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        log.warning("process_died", child=child.name, cause=cause, again_in_s=delay_s)
+        if child.policy.troubled:
+            log.error("process_keeps_dying", child=child.name, deaths=child.policy.deaths, remedy=_REMEDY)
+        child.change("down" if child.policy.troubled else "starting", restarted=True)
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._stop.wait()
+        except TimeoutError:
+            return
+
+    async def _end_all(self) -> None:
+        """Front last: it journals what the others report while they end."""
+        self._stop.set()  # also when run was cancelled: nobody is started again
+        log.info("stopping")
+        self._tell()
+        front = [child for child in self._children if child.name == FRONT]
+        await _end([child for child in self._children if child not in front], END_OTHERS_S)
+        await _end(front, END_FRONT_S)
+
+    def _tell(self) -> None:
+        if self._link.connected:
+            self._link.tell(HouseStatus(processes=self.processes, stopping=self._stop.is_set()))
+
+
+_REMEDY = "look at its lines above and run `voicewatch doctor`"
+
+
+async def _end(children: Sequence[Child], patience_s: float) -> None:
+    for child in children:
+        child.end(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(patience_s):
+            await _all_ended(children)
+    except TimeoutError:
+        for child in children:
+            if not child.ended.is_set():
+                log.warning("process_killed", child=child.name, reason=f"did not end within {patience_s:g} s")
+                child.end(signal.SIGKILL)
+        await _all_ended(children)
+
+
+async def _all_ended(children: Sequence[Child]) -> None:
+    for child in children:
+        await child.ended.wait()
