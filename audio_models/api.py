@@ -1,0 +1,231 @@
+"""All that the rest of the house sees of the models: protocols, plain values and how to load them.
+
+Engines live in their own modules, each the only one that imports its third-party library; they are
+imported here when asked for, so that a process without speech pays nothing for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE_HZ = 16_000
+MAX_WINDOW_MS = 30_000
+"""No engine takes more audio at once: Whisper's position table ends there."""
+
+Samples = NDArray[np.float32]
+"""Mono speech at 16 kHz, shape [n], full scale is -1..1."""
+
+BUNDLED_MODEL = "tiny-whisper"
+BUNDLED_FOLDER = Path(__file__).parent / "weights" / BUNDLED_MODEL
+
+
+class MissingModel(Exception):
+    """A model is not on this machine, or cannot be read; the text names the remedy."""
+
+
+class UnsupportedLanguage(Exception):
+    """The engine loaded has no model of this language."""
+
+
+@dataclass(frozen=True)
+class TranscriptWord:
+    """One word; times in ms from the first sample given, probability 0..1 or None where there is none."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    probability: float | None = None
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What an engine heard in one piece of audio. `words` is empty in partials of engines that align late.
+
+    `flags` names the guards that fired (`loop`, `budget`, `no_speech`, ...); any flag makes it suspect.
+    """
+
+    text: str
+    words: tuple[TranscriptWord, ...] = ()
+    avg_logprob: float | None = None
+    no_speech_prob: float | None = None
+    flags: tuple[str, ...] = ()
+
+    @property
+    def suspect(self) -> bool:
+        return bool(self.flags)
+
+
+class Transcriber(Protocol):
+    """Speech to text without memory: the same samples give the same transcript, in any order of calls.
+
+    `transcribe` may be called from several threads at once.
+    """
+
+    name: str
+    """faster-whisper, pocketsphinx, scripted."""
+    model: str
+    """Which model of the engine, as shown to people."""
+    description: str
+    low_fidelity: bool
+    """True where its words must not be trusted with automatic decisions."""
+
+    def transcribe(
+        self, samples: Samples, *, language: str = "en", prefix: Sequence[str] = (), final: bool = True
+    ) -> Transcript:
+        """The words of `samples` (at most 30 s).
+
+        `prefix` are words already settled at its beginning: they are forced, and repeated in the result.
+        `final` asks for word times, probabilities and retries. Raises UnsupportedLanguage, ValueError.
+        """
+
+    def guard_counts(self) -> Mapping[str, int]:
+        """How often each guard fired since the engine was loaded."""
+
+
+def load_transcriber(engine: str = "auto", model: str = "", language: str = "en") -> Transcriber:
+    """The recogniser for these settings; nothing is ever downloaded.
+
+    `auto` is Whisper when a model is named and PocketSphinx otherwise: the bundled `tiny-whisper` knows
+    only synthetic call-centre speech, so nobody's voice gets it without asking. Raises MissingModel.
+    """
+    if engine not in ("auto", "faster-whisper", "pocketsphinx"):
+        raise MissingModel(f"unknown speech engine {engine!r}; known: auto, faster-whisper, pocketsphinx")
+    if engine == "pocketsphinx" or (engine == "auto" and not model):
+        from audio_models.pocketsphinx import PocketSphinxTranscriber
+
+        return PocketSphinxTranscriber(language=language)
+    if not model:
+        raise MissingModel(
+            "speech.engine is faster-whisper but speech.model is empty; name a folder with a CTranslate2 "
+            f"Whisper, a model already on this machine such as small.en, or {BUNDLED_MODEL}"
+        )
+    from audio_models.whisper import WhisperTranscriber
+
+    return WhisperTranscriber(str(BUNDLED_FOLDER) if model == BUNDLED_MODEL else model, name=model)
+
+
+# ---------------------------------------------------------------- speech detection
+
+
+class VoiceDetector(Protocol):
+    """Tells voiced chunks from others."""
+
+    def voiced(self, pcm: bytes) -> bool:
+        """Whether 20 ms of 16 kHz little-endian int16 (640 bytes) hold speech."""
+
+
+def load_voice_detector(aggressiveness: int = 2) -> VoiceDetector:
+    """A new webrtcvad, which keeps state: one per leg. `aggressiveness` 0..3 as webrtcvad's mode."""
+    from audio_models.vad import SpeechDetector
+
+    return SpeechDetector(aggressiveness)
+
+
+# ---------------------------------------------------------------- scoring
+
+Speaker = Literal["customer", "ai", "agent", "supervisor"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One earlier utterance of the call."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """How sure the recogniser was of an utterance; absent for text that was reported, not recognised."""
+
+    word_probabilities: tuple[float, ...] = ()
+    avg_logprob: float | None = None
+    no_speech_prob: float | None = None
+    suspect: bool = False
+    low_fidelity: bool = False
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """An utterance to score. `context` holds earlier turns, oldest first."""
+
+    text: str
+    role: str = "customer"
+    language: str = "en"
+    context: Sequence[Turn] = ()
+    recognition: Recognition | None = None
+
+
+@dataclass(frozen=True)
+class Span:
+    """Evidence: characters [start, end) of the text scored, what they speak for and how much."""
+
+    kind: str
+    start: int
+    end: int
+    value: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class SentimentScore:
+    """-5..+5, label and 0..1 confidence that the label is right."""
+
+    score: float
+    label: Literal["negative", "neutral", "positive", "mixed"]
+    confidence: float
+
+
+@dataclass(frozen=True)
+class UncertaintyScore:
+    """0..1, total and parts; a part that cannot be scored is None."""
+
+    score: float
+    recognition: float | None = None
+    speaker: float | None = None
+    dialogue: float | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """`not_scored` says for each part that is None why."""
+
+    sentiment: SentimentScore | None = None
+    uncertainty: UncertaintyScore | None = None
+    cues: Mapping[str, float] = field(default_factory=dict)
+    not_scored: Mapping[str, str] = field(default_factory=dict)
+    evidence: Sequence[Span] = ()
+
+
+class Scorer(Protocol):
+    """Words (and how well they were recognised) to sentiment, uncertainty and cues."""
+
+    sentiment_name: str
+    uncertainty_name: str
+
+    def score(self, request: ScoreRequest) -> Scores: ...
+
+
+def load_scorer() -> Scorer:
+    """The scorer of this version: weighted word lists with rules, English only."""
+    from audio_models.scorer import WordScorer
+
+    return WordScorer()
+
+
+def describe_engines(transcriber: Transcriber, scorer: Scorer) -> dict[str, str]:
+    """What is running, for people: part -> name, with what must be known of it."""
+    fidelity = " (low fidelity)" if transcriber.low_fidelity else ""
+    return {
+        "vad": "webrtcvad",
+        "asr": transcriber.name + fidelity,
+        "asr_model": transcriber.model,
+        "sentiment": scorer.sentiment_name,
+        "uncertainty": scorer.uncertainty_name,
+    }

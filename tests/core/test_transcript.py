@@ -1,0 +1,50 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicewatch.core.transcript import LAST_WORD_MS, LocalAgreement, sounds_unfinished
+
+WORDS = st.lists(st.sampled_from(["I", "want", "a", "refund", "now", "no"]), max_size=8)
+DECODES = st.lists(WORDS, max_size=8)
+
+
+@given(DECODES)
+def test_committed_words_are_never_changed_and_never_repeated(decodes: list[list[str]]) -> None:
+    agreement = LocalAgreement()
+    for at, words in enumerate(decodes):
+        before = agreement.committed
+        agreement.push(words, at * 500)
+        assert agreement.committed[: len(before)] == before
+        assert len(agreement.committed) + len(agreement.tail) <= max(len(words), len(before))
+
+
+@given(WORDS)
+def test_an_engine_that_does_not_waver_is_shown_word_for_word(words: list[str]) -> None:
+    agreement = LocalAgreement()
+    for upto in range(len(words) + 1):
+        agreement.push(words[:upto], upto * 500)
+        assert [*agreement.committed, *agreement.tail] == words[:upto]
+
+
+def test_two_decodes_must_agree() -> None:
+    agreement = LocalAgreement()
+    agreement.push(["I", "want"], 500)
+    assert agreement.committed == ()
+    agreement.push(["i", "won't", "pay"], 1000)
+    assert agreement.committed == ("i",)
+    assert agreement.tail == ("won't", "pay")
+
+
+def test_the_last_word_waits_for_audio_behind_it() -> None:
+    agreement = LocalAgreement()
+    agreement.push(["ref"], 1000)
+    agreement.push(["ref"], 1000 + LAST_WORD_MS - 1)
+    assert agreement.committed == ()
+    agreement.push(["ref"], 1000 + LAST_WORD_MS)
+    assert agreement.committed == ("ref",)
+
+
+def test_numbers_and_fillers_ask_for_more() -> None:
+    assert sounds_unfinished(["my", "number", "is", "four", "Seven,"])
+    assert sounds_unfinished(["it", "is", "um"])
+    assert not sounds_unfinished(["thank", "you."])
+    assert not sounds_unfinished([])

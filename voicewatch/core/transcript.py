@@ -1,0 +1,67 @@
+"""Interim text that does not flicker: words are settled by agreement and then never change.
+
+LocalAgreement-2 (Macháček et al., "Turning Whisper into Real-Time Transcription System", 2023): what two
+decodes in a row agree on is committed. Besides, the last word of a decode is half heard as a rule: it is
+committed only when it was already there some audio ago.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+LAST_WORD_MS = 400
+"""Audio that must have followed since a decode's last word was first seen, before it is committed."""
+
+FILLERS = frozenset({"um", "uh", "uhm", "erm", "er", "hmm", "mm", "well", "so", "like"})
+GOING_ON = frozenset(
+    {"and", "or", "but", "because", "the", "a", "an", "my", "your", "to", "of", "is", "with", "for", "number"}
+)
+DIGITS = frozenset(
+    {"zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "double", "triple"}
+    | {"ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred"}
+)
+
+
+class LocalAgreement:
+    """The interim text of one utterance: `committed` only grows, `tail` may still change."""
+
+    def __init__(self) -> None:
+        self.committed: tuple[str, ...] = ()
+        self.tail: tuple[str, ...] = ()
+        self._seen_ms: tuple[int, ...] = ()  # per word of the tail: audio heard when it was first there
+
+    def push(self, words: Sequence[str], heard_ms: int) -> None:
+        """A decode of the utterance so far, which had heard audio up to `heard_ms`.
+
+        Words that take the place of committed ones are dropped: what was shown as settled stays.
+        """
+        new = tuple(words[len(self.committed) :])
+        agreed = _agreement(self.tail, new)
+        seen_ms = self._seen_ms[:agreed] + (heard_ms,) * (len(new) - agreed)
+        settled = agreed
+        if settled and settled == len(new) and heard_ms - seen_ms[-1] < LAST_WORD_MS:
+            settled -= 1
+        self.committed += new[:settled]
+        self.tail = new[settled:]
+        self._seen_ms = seen_ms[settled:]
+
+
+def sounds_unfinished(words: Sequence[str]) -> bool:
+    """Whether a speaker who stops after these words is likely to go on: in a number, on a filler, midway."""
+    if not words:
+        return False
+    last = _bare(words[-1])
+    return last in FILLERS or last in GOING_ON or last in DIGITS or last.isdigit()
+
+
+def _agreement(before: Sequence[str], now: Sequence[str]) -> int:
+    count = 0
+    for one, other in zip(before, now, strict=False):
+        if _bare(one) != _bare(other):
+            break
+        count += 1
+    return count
+
+
+def _bare(word: str) -> str:
+    return "".join(sign for sign in word.lower() if sign.isalnum() or sign == "'")
