@@ -25,12 +25,9 @@ _READY = (("supervisor", "watching"), ("agent", "available"), ("ai", None), ("cu
 """The order in which the parts start, and what each must report before the next."""
 
 
-async def play_once(settings: Settings, json_file: Path | None, console: Console) -> int:
+def play_once(settings: Settings, json_file: Path | None, console: Console) -> int:
     """Start the server and the four parts; print the timeline. 0 only if every step happened."""
-    evidence = Evidence(load_scenario(SCENARIO))
-    async with running_server(settings) as url:
-        console.print(f"server on {url}; one call begins")
-        await _play(url, settings.data, evidence, _Timeline(evidence, console).update)
+    evidence = asyncio.run(_play(settings, console))
     report = judge(evidence)
     if json_file is not None:
         json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
@@ -43,7 +40,15 @@ async def play_once(settings: Settings, json_file: Path | None, console: Console
     return 0 if report["ok"] else 1
 
 
-async def _play(url: str, data: Path, evidence: Evidence, on_news: Callable[[], None]) -> None:
+async def _play(settings: Settings, console: Console) -> Evidence:
+    evidence = Evidence(load_scenario(SCENARIO))
+    async with running_server(settings) as url:
+        console.print(f"server on {url}; one call begins")
+        await _run_parts(url, settings.data, evidence, _Timeline(evidence, console).update)
+    return evidence
+
+
+async def _run_parts(url: str, data: Path, evidence: Evidence, on_news: Callable[[], None]) -> None:
     parts = []
     try:
         async with asyncio.timeout(_LIMIT_S):
