@@ -1,4 +1,4 @@
-"""`voicewatch demo`: a server with synthetic customers calling, or (`--once`) one call judged from outside."""
+"""`voicewatch demo`: synthetic customers calling a server, or (`--once`) one call judged from outside."""
 
 from __future__ import annotations
 
