@@ -91,7 +91,7 @@ class Link:
         self._on_down = on_down
         self._on_ack = on_ack
         self._tell_limit = tell_limit
-        self._spool = spool or Spool()
+        self._spool = Spool() if spool is None else spool  # an empty one is false
         self._connection: Connection | None = None  # only while welcomed
         self._reconnect = Delay(RECONNECT_S)
         self._again = Delay(REPORT_AGAIN_S)
@@ -304,14 +304,14 @@ class LinkServer:
         self._tell_limit = tell_limit
         self._durable: dict[str, tuple[str, int]] = {}  # process -> epoch and seq, for this server's life
         self._turns: dict[str, asyncio.Lock] = {}
+        self._open: set[Connection] = set()
 
     async def serve(self, listener: socket) -> None:
         """Accepts until cancelled. The listener stays open: it may be accepted on again."""
         listener.setblocking(False)
         loop = asyncio.get_running_loop()
-        open_now: set[Connection] = set()
-        try:
-            async with asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as tasks:
+            try:
                 while True:
                     try:
                         accepted, _ = await loop.sock_accept(listener)
@@ -320,12 +320,11 @@ class LinkServer:
                         await asyncio.sleep(ACCEPT_AGAIN_S)
                         continue
                     peer = self._new_peer(tasks)
-                    open_now = {connection for connection in open_now if not connection.lost.is_set()}
-                    open_now.add(peer.connection)
+                    self._open.add(peer.connection)
                     tasks.create_task(self._converse(peer, accepted))
-        finally:
-            for connection in open_now:
-                await connection.close()
+            finally:
+                for connection in self._open:
+                    connection.abort()  # before the tasks end: what arrives now has nobody to take it
 
     def _new_peer(self, tasks: asyncio.TaskGroup) -> Peer:
         async def answer(command: Message) -> dict[str, Any]:
@@ -351,6 +350,8 @@ class LinkServer:
             await asyncio.get_running_loop().connect_accepted_socket(lambda: peer.connection, accepted)
             await peer.connection.lost.wait()
         finally:
+            await peer.connection.close()
+            self._open.discard(peer.connection)
             self._forget(peer)
 
     def _receive(self, tasks: asyncio.TaskGroup, peer: Peer, message: Message, payload: bytes) -> None:
