@@ -1,3 +1,5 @@
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -99,7 +101,7 @@ def test_utterances_follow_one_another_within_their_length(pattern: list[tuple[b
     for one in ends:
         assert one.start_ms <= one.onset_ms <= one.speech_end_ms <= one.end_ms
         assert one.end_ms - one.start_ms <= 3_000
-    assert all(one.end_ms <= other.start_ms for one, other in zip(ends, ends[1:], strict=False))
+    assert all(one.end_ms <= other.start_ms for one, other in itertools.pairwise(ends))
 
 
 @given(PATTERNS, st.data())

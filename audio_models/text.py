@@ -1,0 +1,90 @@
+"""Words of an utterance as scorers see them: lower case, no punctuation, with their place in the text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+
+_UNSPELLED = {
+    "dont": "don't",
+    "cant": "can't",
+    "wont": "won't",
+    "didnt": "didn't",
+    "doesnt": "doesn't",
+    "isnt": "isn't",
+    "wasnt": "wasn't",
+    "arent": "aren't",
+    "havent": "haven't",
+    "hasnt": "hasn't",
+    "couldnt": "couldn't",
+    "wouldnt": "wouldn't",
+    "shouldnt": "shouldn't",
+    "cannot": "can't",
+    "im": "i'm",
+    "ive": "i've",
+    "thats": "that's",
+    "whats": "what's",
+}
+
+
+@dataclass(frozen=True)
+class Token:
+    """A word with its characters [start, end) in the text."""
+
+    word: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A text as plain words: `joined` is what patterns are searched in, one space between words."""
+
+    tokens: tuple[Token, ...]
+    joined: str
+    offsets: tuple[int, ...]
+    """Where each token begins in `joined`."""
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Characters of the original text for characters [start, end) of `joined`."""
+        touched = [
+            token
+            for token, offset in zip(self.tokens, self.offsets, strict=True)
+            if offset < end and offset + len(token.word) > start
+        ]
+        return (touched[0].start, touched[-1].end) if touched else (0, 0)
+
+
+def plain(text: str) -> Plain:
+    """The words of `text`, contractions spelled alike whatever the recogniser wrote."""
+    tokens = []
+    for match in _WORD.finditer(text):
+        word = match.group().lower().replace("’", "'")
+        tokens.append(Token(_UNSPELLED.get(word, word), match.start(), match.end()))
+    offsets, at = [], 0
+    for token in tokens:
+        offsets.append(at)
+        at += len(token.word) + 1
+    return Plain(tuple(tokens), " ".join(token.word for token in tokens), tuple(offsets))
+
+
+def content_words(words: list[str]) -> frozenset[str]:
+    """The words that carry meaning, roughly stemmed: for telling a repeat from a new thing."""
+    return frozenset(_stem(word) for word in words if word not in _COMMON)
+
+
+def _stem(word: str) -> str:
+    for ending in ("ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+_COMMON = frozenset(
+    """a an the and or but so if of to in on at for from with by as is are was were be been am it's i'm i you
+    he she it we they me my your his her its our their this that these those there here do does did have has
+    had will would can could should may might must not no yes yeah okay ok please thank thanks um uh er oh
+    well just really very hello hi sorry what which who when where how why about again now""".split()  # noqa: SIM905
+)
