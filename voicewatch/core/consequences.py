@@ -1,0 +1,429 @@
+"""What a call's state still lacks: pure rules from a state to the next facts, used by `director.py`.
+
+Each rule looks at the state only and returns the facts that bring it one step on, or nothing. They are
+asked in the order of CONSEQUENCES until all are silent, so a rule must be silent once its facts are applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from voicewatch.core.briefing import write_briefing
+from voicewatch.core.call import SPEAKS, CallState, Escalation, Offer, Seat
+from voicewatch.core.events import (
+    AIPaused,
+    AIResumed,
+    AlertCleared,
+    BriefingReady,
+    CallEnded,
+    EscalationRaised,
+    Fact,
+    HandedBack,
+    HandoffChanged,
+    HandoffState,
+    Mode,
+    ModeChanged,
+    NobodyFree,
+    OfferChanged,
+    OfferMade,
+    OfferState,
+    Role,
+    SeatClosed,
+    Severity,
+)
+from voicewatch.core.handoff import move_handoff, move_offer
+from voicewatch.core.routing import Roster, choose
+
+CONNECT_LIMIT_MS = 15_000
+"""An agent who accepted must be connected within so long, or the next one is asked."""
+AI_ABSENT_MS = 8_000
+"""An AI that has not connected within so long is taken for lost."""
+CUSTOMER_CONNECT_MS = 60_000
+"""A call whose customer never connects ends after so long."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the rules may use beside the call: agents, settings and new ids."""
+
+    roster: Roster
+    offer_timeout_ms: int
+    grace_ms: int
+    new_id: Callable[[], str]
+
+
+# ---------------------------------------------------------------- facts that belong together
+
+
+def offer_moved(call: CallState, offer: Offer, state: OfferState, reason: str = "") -> OfferChanged:
+    """The offer in its next state; IllegalMove if it cannot get there."""
+    return OfferChanged(
+        call_id=call.call_id,
+        at_ms=call.at_ms,
+        offer_id=offer.made.offer_id,
+        agent_id=offer.made.agent_id,
+        state=move_offer(offer.state, state),
+        reason=reason,
+    )
+
+
+def handoff_moved(
+    call: CallState, escalation: Escalation, state: HandoffState, reason: str = "", agent_id: str = ""
+) -> HandoffChanged:
+    """The handoff in its next state; IllegalMove if it cannot get there."""
+    if escalation.handoff is not None:
+        move_handoff(escalation.handoff, state)
+    return HandoffChanged(
+        call_id=call.call_id,
+        at_ms=call.at_ms,
+        handoff_id=escalation.raised.escalation_id,
+        state=state,
+        reason=reason,
+        agent_id=agent_id or escalation.agent_id,
+    )
+
+
+def call_off(call: CallState, escalation: Escalation, reason: str) -> list[Fact]:
+    """An escalation nobody has answered is not needed any more."""
+    return [
+        *(
+            offer_moved(call, offer, OfferState.CANCELED, reason)
+            for offer in call.offers.values()
+            if offer.state == OfferState.PENDING
+        ),
+        handoff_moved(call, escalation, HandoffState.CANCELED, reason),
+    ]
+
+
+def hand_back(call: CallState, by: str, note: str) -> list[Fact]:
+    """Agents leave, supervisors who speak go on listening, the AI has the call."""
+    facts: list[Fact] = [
+        HandedBack(call_id=call.call_id, at_ms=call.at_ms, by=by, note=note),
+        *(_closed(call, seat, "handed_back") for seat in call.open_seats(Role.AGENT)),
+        *(
+            ModeChanged(
+                call_id=call.call_id, at_ms=call.at_ms, seat_id=seat.seat_id, mode=Mode.MONITOR, by=by
+            )
+            for seat in call.open_seats(Role.SUPERVISOR)
+            if seat.mode in SPEAKS
+        ),
+    ]
+    escalation = call.active_escalation
+    if escalation is not None and escalation.handoff == HandoffState.BRIDGED:
+        facts.append(handoff_moved(call, escalation, HandoffState.COMPLETED, "handed_back"))
+    elif escalation is not None:
+        facts += call_off(call, escalation, "handed_back")
+    return [*facts, *_resumed(call, "handed_back")]
+
+
+def wind_up(call: CallState, reason: str) -> list[Fact]:
+    """The end of a call: nothing rings, nobody sits, then it is over."""
+    return [
+        *_loose_ends(call),
+        CallEnded(call_id=call.call_id, at_ms=call.at_ms, reason=reason, duration_ms=call.at_ms),
+    ]
+
+
+def _loose_ends(call: CallState) -> list[Fact]:
+    facts: list[Fact] = []
+    escalation = call.active_escalation
+    if escalation is not None and escalation.handoff == HandoffState.BRIDGED:
+        facts.append(handoff_moved(call, escalation, HandoffState.COMPLETED, "call_ended"))
+    elif escalation is not None:
+        facts += call_off(call, escalation, "call_ended")
+    return [*facts, *(_closed(call, seat, "call_ended") for seat in call.open_seats())]
+
+
+def _closed(call: CallState, seat: Seat, reason: str) -> SeatClosed:
+    return SeatClosed(call_id=call.call_id, at_ms=call.at_ms, seat_id=seat.seat_id, reason=reason)
+
+
+def _resumed(call: CallState, why: str) -> list[Fact]:
+    return [AIResumed(call_id=call.call_id, at_ms=call.at_ms, why=why)] if call.ai_paused is not None else []
+
+
+# ---------------------------------------------------------------- who is gone
+
+
+def _after_the_end(means: Means, call: CallState) -> list[Fact]:
+    """A call that was ended from outside leaves nothing behind."""
+    return [] if call.is_live else _loose_ends(call)
+
+
+def _customer_gone(means: Means, call: CallState) -> list[Fact]:
+    for seat in call.open_seats(Role.CUSTOMER):
+        if seat.leg == "lost" and seat.lost_reason == "hangup":
+            return wind_up(call, "customer_hangup")
+        if seat.leg == "lost" and call.at_ms - seat.lost_at_ms >= means.grace_ms:
+            return wind_up(call, "customer_lost")
+        if seat.leg == "none" and call.at_ms - seat.opened_at_ms >= CUSTOMER_CONNECT_MS:
+            return wind_up(call, "customer_lost")
+    return []
+
+
+def _is_gone(means: Means, call: CallState, seat: Seat) -> bool:
+    """Lost, and not just waiting for a new media process."""
+    if seat.leg != "lost":
+        return False
+    return seat.lost_reason != "media_died" or call.at_ms - seat.lost_at_ms >= means.grace_ms
+
+
+def _agent_gone(means: Means, call: CallState) -> list[Fact]:
+    escalation = call.active_escalation
+    for seat in call.open_seats(Role.AGENT):
+        never_came = seat.leg in ("none", "connecting") and call.at_ms - seat.opened_at_ms >= CONNECT_LIMIT_MS
+        if not never_came and not _is_gone(means, call, seat):
+            continue
+        hung_up = seat.lost_reason == "hangup" and seat.mode in SPEAKS
+        if hung_up and any(one.carries_audio for one in call.open_seats(Role.AI)):
+            return hand_back(call, seat.who, "")
+        reason = "agent_never_connected" if never_came else "agent_lost"
+        facts: list[Fact] = []
+        serves = escalation is not None and escalation.agent_id == seat.who
+        if escalation is not None and serves:
+            facts.append(handoff_moved(call, escalation, HandoffState.FAILED, reason))
+        facts.append(_closed(call, seat, reason))
+        others = [one for one in call.heard_by_customer() if one is not seat and one.mode in SPEAKS]
+        if others:
+            return facts
+        facts += _resumed(call, reason)
+        if escalation is not None and serves:
+            facts.append(_raised_again(means, call, escalation))
+        return facts
+    return []
+
+
+def _raised_again(means: Means, call: CallState, lost: Escalation) -> EscalationRaised:
+    headline = lost.raised.headline.removesuffix("; the agent was lost")
+    return lost.raised.model_copy(
+        update={
+            "escalation_id": means.new_id(),
+            "at_ms": call.at_ms,
+            "seq": 0,
+            "at": None,
+            "severity": min(lost.raised.severity, Severity.HIGH, key=list(Severity).index),
+            "headline": f"{headline}; the agent was lost",
+            "agent_id": "",
+        }
+    )
+
+
+def _supervisor_gone(means: Means, call: CallState) -> list[Fact]:
+    return [
+        _closed(call, seat, "lost")
+        for seat in call.open_seats(Role.SUPERVISOR)
+        if _is_gone(means, call, seat)
+    ]
+
+
+def _ai_is_there(means: Means, call: CallState) -> bool:
+    def waits(seat: Seat) -> bool:
+        return (
+            (seat.leg in ("none", "connecting")
+            and call.at_ms - seat.opened_at_ms < AI_ABSENT_MS)
+            or (seat.leg == "lost"
+            and not _is_gone(means, call, seat))
+        )
+
+    seats = call.open_seats(Role.AI)
+    if not seats and not any(seat.role == Role.AI for seat in call.seats.values()):
+        return call.at_ms < AI_ABSENT_MS  # nobody has been seated yet
+    return any(seat.carries_audio or waits(seat) for seat in seats)
+
+
+def _ai_gone(means: Means, call: CallState) -> list[Fact]:
+    """A customer with nobody to speak to gets a human at once."""
+    if call.active_escalation or call.human_voice() or _ai_is_there(means, call):
+        return []
+    return [
+        EscalationRaised(
+            call_id=call.call_id,
+            at_ms=call.at_ms,
+            escalation_id=means.new_id(),
+            severity=Severity.HIGH,
+            reasons=["ai_lost"],
+            headline="The AI is gone: nobody speaks to the customer",
+        )
+    ]
+
+
+def _ai_came_back(means: Means, call: CallState) -> list[Fact]:
+    escalation = call.active_escalation
+    if escalation is None or not escalation.is_waiting or escalation.raised.reasons != ["ai_lost"]:
+        return []
+    if not any(seat.carries_audio for seat in call.open_seats(Role.AI)):
+        return []
+    return call_off(call, escalation, "ai_back")
+
+
+# ---------------------------------------------------------------- who speaks
+
+
+def _agent_joins(means: Means, call: CallState) -> list[Fact]:
+    """An agent whose leg is proved may take over."""
+    return [
+        ModeChanged(call_id=call.call_id, at_ms=call.at_ms, seat_id=seat.seat_id, mode=Mode.TAKEOVER)
+        for seat in call.open_seats(Role.AGENT)
+        if seat.mode is None and seat.leg == "live"
+    ]
+
+
+def _agent_is_heard(means: Means, call: CallState) -> list[Fact]:
+    """The customer hears the agent: the handoff is done, and what called him is answered."""
+    escalation = call.active_escalation
+    if escalation is None or escalation.handoff != HandoffState.ACCEPTED:
+        return []
+    if not any(seat.who == escalation.agent_id for seat in call.heard_by_customer() if seat.mode in SPEAKS):
+        return []
+    facts: list[Fact] = [handoff_moved(call, escalation, HandoffState.BRIDGED)]
+    alert = call.alerts.get(escalation.raised.alert_id or "")
+    if alert is not None and alert.state == "open":
+        facts.append(
+            AlertCleared(
+                call_id=call.call_id,
+                at_ms=call.at_ms,
+                alert_id=alert.raised.alert_id,
+                why="a person has the call",
+            )
+        )
+    return facts
+
+
+def _supervisor_answers(means: Means, call: CallState) -> list[Fact]:
+    """A supervisor has taken the call: nobody else needs to."""
+    escalation, human = call.active_escalation, call.human_voice()
+    if escalation is None or not escalation.is_waiting or human is None or human.mode != Mode.TAKEOVER:
+        return []
+    return call_off(call, escalation, "supervisor_took_over")
+
+
+def _pause_follows_voice(means: Means, call: CallState) -> list[Fact]:
+    """The AI is paused exactly while a human speaks to the customer."""
+    human = call.human_voice()
+    if human is not None and call.ai_paused is None:
+        why = f"{human.role.value}_{human.mode.value if human.mode else ''}"
+        return [AIPaused(call_id=call.call_id, at_ms=call.at_ms, why=why)]
+    may_return = any(
+        seat.mode in SPEAKS and seat.leg == "lost" and not _is_gone(means, call, seat)
+        for seat in call.open_seats(Role.AGENT, Role.SUPERVISOR)
+    )
+    return _resumed(call, "human_left") if human is None and not may_return else []
+
+
+def _coach_alone(means: Means, call: CallState) -> list[Fact]:
+    """Coach falls back to monitor when the last agent leaves."""
+    if call.open_seats(Role.AGENT):
+        return []
+    return [
+        ModeChanged(call_id=call.call_id, at_ms=call.at_ms, seat_id=seat.seat_id, mode=Mode.MONITOR)
+        for seat in call.open_seats(Role.SUPERVISOR)
+        if seat.mode == Mode.COACH
+    ]
+
+
+# ---------------------------------------------------------------- finding a human
+
+
+def _request(means: Means, call: CallState) -> list[Fact]:
+    escalation = call.escalation
+    if escalation is None or escalation.handoff is not None:
+        return []
+    return [handoff_moved(call, escalation, HandoffState.REQUESTED)]
+
+
+def _brief(means: Means, call: CallState) -> list[Fact]:
+    escalation = call.active_escalation
+    if escalation is None or escalation.handoff != HandoffState.REQUESTED:
+        return []
+    return [
+        handoff_moved(call, escalation, HandoffState.BRIEFING),
+        *_briefing(call, escalation),
+    ]
+
+
+def _briefing(call: CallState, escalation: Escalation) -> list[Fact]:
+    """The card as it should read now, if that is not how it reads."""
+    card = write_briefing(call, escalation.raised)
+    if card == escalation.briefing:
+        return []
+    return [
+        BriefingReady(
+            call_id=call.call_id,
+            at_ms=call.at_ms,
+            escalation_id=escalation.raised.escalation_id,
+            briefing=card,
+        )
+    ]
+
+
+def _offer_expires(means: Means, call: CallState) -> list[Fact]:
+    offer = call.pending_offer
+    if offer is None or call.at_ms < offer.made.expires_at_ms:
+        return []
+    return [offer_moved(call, offer, OfferState.TIMEOUT, "no_answer")]
+
+
+def _offer_next(means: Means, call: CallState) -> list[Fact]:
+    escalation = call.active_escalation
+    if escalation is None or escalation.handoff not in (HandoffState.BRIEFING, HandoffState.RINGING):
+        return []
+    if call.pending_offer is not None:
+        return []
+    raised = escalation.raised
+    agent = choose(
+        means.roster.agents.values(),
+        at_ms=call.at_ms,
+        skill=raised.skill or call.attributes.get("topic", ""),
+        language=call.attributes.get("language", ""),
+        refusals=call.refusals,
+        prefer=raised.agent_id or None,
+    )
+    if agent is None:
+        if escalation.nobody_free:
+            return []
+        return [NobodyFree(call_id=call.call_id, at_ms=call.at_ms, escalation_id=raised.escalation_id)]
+    facts = _briefing(call, escalation)
+    facts.append(
+        OfferMade(
+            call_id=call.call_id,
+            at_ms=call.at_ms,
+            offer_id=means.new_id(),
+            escalation_id=raised.escalation_id,
+            agent_id=agent.agent_id,
+            agent_name=agent.name,
+            expires_at_ms=call.at_ms + means.offer_timeout_ms,
+        )
+    )
+    if escalation.handoff == HandoffState.BRIEFING:
+        facts.append(handoff_moved(call, escalation, HandoffState.RINGING))
+    return facts
+
+
+CONSEQUENCES: tuple[Callable[[Means, CallState], list[Fact]], ...] = (
+    _customer_gone,
+    _agent_gone,
+    _supervisor_gone,
+    _agent_joins,
+    _agent_is_heard,
+    _supervisor_answers,
+    _pause_follows_voice,
+    _coach_alone,
+    _ai_came_back,
+    _ai_gone,
+    _request,
+    _brief,
+    _offer_expires,
+    _offer_next,
+)
+
+
+def next_facts(means: Means, call: CallState) -> list[Fact]:
+    """The next step of a call, empty when nothing is lacking."""
+    if not call.is_live:
+        return _after_the_end(means, call)
+    for rule in CONSEQUENCES:
+        facts = rule(means, call)
+        if facts:
+            return facts
+    return []
