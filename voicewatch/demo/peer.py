@@ -259,7 +259,14 @@ class ClientPeer:
                 await self._http.delete(self._location, headers={"authorization": f"Bearer {self._token}"})
         await self.close()
 
+    async def vanish(self) -> None:
+        """Go silent without a word to anybody, as a browser that was killed: the socket is just closed."""
+        if self._connection is not None:
+            ice: Any = self._connection.getTransceivers()[0].sender.transport.transport
+            ice._connection._nominated[1].protocol.transport.abort()
+
     async def close(self) -> None:
+        """Leave; the server notices by DTLS or by silence."""
         await self._detach()
         self.microphone.hush()
         await self._http.aclose()
