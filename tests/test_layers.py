@@ -40,7 +40,7 @@ HOMES: dict[str, set[str]] = {
     "av": {"voicewatch.speech.analyze", "voicewatch.demo"},
     "pylibsrtp": {"voicewatch.media.webrtc"},
     "webrtcvad": {"voicewatch.media.voice", "audio_models.vad"},
-    "faster_whisper": {"audio_models.whisper"},
+    "faster_whisper": {"audio_models.whisper", "audio_models.catalogue"},
     "ctranslate2": {"audio_models.whisper"},
     "pocketsphinx": {"audio_models.pocketsphinx"},
     "jwt": {"voicewatch.server.auth"},

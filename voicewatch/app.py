@@ -127,9 +127,9 @@ def serve(settings: Settings) -> int:
 
     CannotListen if the address is taken, BadSettings if the data folder cannot be used.
     """
-    logs.configure(settings.log_level, "keeper")
     with _data_folder(settings.data), _run_folder() as run_dir:
         sockets = Sockets(run_dir, {"http": bind_tcp(settings.host, settings.port)})
+        logs.configure(settings.log_level, "keeper")
         try:
             return asyncio.run(_keep(_with_real_port(settings, sockets), sockets))
         finally:
