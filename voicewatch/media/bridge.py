@@ -1,0 +1,455 @@
+"""Calls, seats and legs: carries out what front asks, watches the legs, and reports what happened.
+
+It needs nobody to go on: with front gone the tables stay in force, and the loss of a leg is answered by that
+leg's fallback table here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+
+from voicewatch.core.events import (
+    Fact,
+    LegConnected,
+    LegLive,
+    LegLost,
+    LegRecovered,
+    LegStalled,
+    LegStats,
+    Levels,
+    Role,
+    Signal,
+    SilenceBegan,
+    SilenceEnded,
+)
+from voicewatch.media.engine import Engine
+from voicewatch.media.feeds import CONCEALED, VOICED, Feeds, Stream
+from voicewatch.media.leg import Leg
+from voicewatch.media.opus import CHUNK_MS
+from voicewatch.media.room import Hears, Room
+from voicewatch.media.switch import Switch
+from voicewatch.media.watch import LegNews, LegState, LegWatch, SilenceWatch
+from voicewatch.media.webrtc import Connection, MediaPath, WebRtc
+from voicewatch.processes.messages import AttachLeg, OpenCall, SetAudibility
+from voicewatch.processes.problem import Problem
+from voicewatch.settings import MediaSettings
+
+log = structlog.get_logger(__name__)
+
+MAX_SEATS = 12
+"""Places in one call; more is a mistake of the asker."""
+_LEVELS_EVERY_TICKS = 10
+_STATS_EVERY_TICKS = 50
+_NEWS: dict[LegNews, type[LegLive | LegStalled | LegRecovered]] = {
+    LegNews.LIVE: LegLive,
+    LegNews.STALLED: LegStalled,
+    LegNews.RECOVERED: LegRecovered,
+}
+
+
+class Attachment:
+    """One leg of a seat, from its offer to its loss; `leg` is there once connected."""
+
+    __slots__ = ("call", "connection", "leg", "leg_id", "seat", "watch")
+
+    def __init__(self, call: Call, seat: Seat, leg_id: str) -> None:
+        self.call, self.seat, self.leg_id = call, seat, leg_id
+        self.connection: Connection | None = None
+        self.leg: Leg | None = None
+        self.watch: LegWatch | None = None
+
+
+class Seat:
+    """A place in a call; the leg in it may be replaced."""
+
+    __slots__ = ("arriving", "attached", "fed", "role", "seat_id", "stream", "transcribe")
+
+    def __init__(self, seat_id: str, role: Role, transcribe: bool) -> None:
+        self.seat_id, self.role, self.transcribe = seat_id, role, transcribe
+        self.attached: Attachment | None = None
+        self.arriving: Attachment | None = None
+        self.stream: Stream | None = None
+        self.fed = False
+        """The customer's own, or heard by the customer: so transcribed and recorded."""
+
+
+class Call:
+    __slots__ = ("call_id", "record", "room", "seats", "silence", "switch", "zero_mono_ns")
+
+    def __init__(self, opening: OpenCall, room: Room, switch: Switch) -> None:
+        self.call_id, self.zero_mono_ns, self.record = opening.call_id, opening.zero_mono_ns, opening.record
+        self.room, self.switch = room, switch
+        self.seats: dict[str, Seat] = {}
+        self.silence = SilenceWatch()
+
+    def at_ms(self, due_ns: int) -> int:
+        """The call's clock, on the grid of chunks."""
+        return max(0, round((due_ns - self.zero_mono_ns) / 1e6 / CHUNK_MS) * CHUNK_MS)
+
+
+class Bridge:
+    """All calls of this media process. Facts go to `report`, latest values to `signal`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        webrtc: WebRtc,
+        feeds: Feeds,
+        settings: MediaSettings,
+        *,
+        report: Callable[[Fact], object],
+        signal: Callable[[Sequence[Signal]], None],
+        now_ns: Callable[[], int],
+    ) -> None:
+        self.calls: dict[str, Call] = {}
+        self._engine, self._webrtc, self._feeds, self._settings = engine, webrtc, feeds, settings
+        self._report, self._signal, self._now_ns = report, signal, now_ns
+        self._legs: dict[str, Attachment] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        engine.after_tick = self.after_tick
+        engine.on_failed = self._failed
+
+    # -------------------------------------------------------------- commands
+
+    def open_call(self, opening: OpenCall) -> dict[str, Any]:
+        """Raises Problem(503) when the process carries all the calls it may."""
+        if opening.call_id not in self.calls:
+            if len(self.calls) >= self._settings.max_calls:
+                raise Problem(
+                    503,
+                    "Too many calls",
+                    f"this media process carries {len(self.calls)} calls; raise media.max_calls or media.processes",
+                    retry_after_s=5,
+                )
+            switch = Switch(
+                opening.call_id,
+                takeover_limit_ms=self._settings.takeover_limit_ms,
+                clause_silence_ms=self._settings.clause_silence_ms,
+            )
+            self.calls[opening.call_id] = Call(opening, self._engine.new_room(), switch)
+        return {"call_id": opening.call_id}
+
+    async def attach_leg(self, wanted: AttachLeg) -> dict[str, Any]:
+        """Answer an offer for a seat. The leg there, if any, stays in use until the new one is connected."""
+        call = self._call(wanted.call_id)
+        if wanted.leg_id in self._legs:
+            raise Problem(409, "Leg exists", f"leg {wanted.leg_id} is attached already", field="leg_id")
+        seat = call.seats.get(wanted.seat_id)
+        if seat is None:
+            if len(call.seats) >= MAX_SEATS:
+                raise Problem(409, "Call is full", f"a call has at most {MAX_SEATS} seats", field="seat_id")
+            seat = call.seats[wanted.seat_id] = Seat(wanted.seat_id, wanted.role, wanted.transcribe)
+        arriving = Attachment(call, seat, wanted.leg_id)
+        arriving.connection = self._webrtc.connection(
+            on_connected=lambda path: self._connected(arriving, path),
+            on_closed=lambda: self._closed(arriving),
+        )
+        self._legs[wanted.leg_id] = arriving
+        earlier, seat.arriving = seat.arriving, arriving
+        if earlier is not None:
+            self._drop(earlier)
+        try:
+            sdp = await arriving.connection.answer(wanted.sdp)
+        except Problem:
+            self._drop(arriving)
+            raise
+        if wanted.leg_id not in self._legs:
+            raise Problem(409, "Leg is gone", "the call or the seat was closed, or taken by a later offer")
+        return {"leg_id": wanted.leg_id, "sdp": sdp}
+
+    async def trickle_leg(self, leg_id: str, fragment: str) -> dict[str, Any]:
+        attachment = self._attachment(leg_id)
+        assert attachment.connection is not None
+        await attachment.connection.trickle(fragment)
+        return {}
+
+    def detach_leg(self, leg_id: str, reason: str) -> dict[str, Any]:
+        """The one in the seat hung up."""
+        self._lose(self._attachment(leg_id), reason)
+        return {}
+
+    def set_audibility(self, wanted: SetAudibility) -> dict[str, Any]:
+        call = self._call(wanted.call_id)
+        taken = call.switch.want(wanted)
+        return {"taken": taken, "version": call.switch.version}
+
+    def mark_clause(self, call_id: str, seat_id: str) -> dict[str, Any]:
+        call = self._call(call_id)
+        self._switched(call, call.switch.clause_marked(seat_id, self._at_ms(call)))
+        return {}
+
+    def close_call(self, call_id: str, reason: str) -> dict[str, Any]:
+        """Idempotent. The legs' losses are not told: the call is over for everybody."""
+        call = self.calls.pop(call_id, None)
+        if call is None:
+            return {}
+        for seat in call.seats.values():
+            for attachment in (seat.attached, seat.arriving):
+                if attachment is not None:
+                    self._drop(attachment)
+            if seat.stream is not None:
+                self._feeds.close(seat.stream, self._at_ms(call), reason)
+        self._engine.close_room(call.room)
+        return {}
+
+    def state(self) -> dict[str, Any]:
+        """What Hello says of this process."""
+        return {"calls": [_describe(call) for call in self.calls.values()]}
+
+    async def close(self) -> None:
+        """Close every call and wait until all sockets are free."""
+        for call_id in list(self.calls):
+            self.close_call(call_id, "shutdown")
+        while self._closing:
+            await asyncio.gather(*self._closing)
+
+    # -------------------------------------------------------------- legs come and go
+
+    def _connected(self, arriving: Attachment, path: MediaPath) -> None:
+        call, seat = arriving.call, arriving.seat
+        try:
+            arriving.leg = self._engine.add_leg(arriving.leg_id, path, path.sockets)
+        except Problem as problem:
+            log.warning("leg_refused", leg_id=arriving.leg_id, reason=problem.detail)
+            self._lose(arriving, "closed")
+            return
+        arriving.watch = LegWatch(
+            stalled_ms=self._settings.leg_stalled_ms, lost_ms=self._settings.leg_lost_ms, speaks=path.speaks
+        )
+        replaced, seat.attached = seat.attached, arriving
+        if seat.arriving is arriving:
+            seat.arriving = None
+        if replaced is not None:
+            self._drop(replaced)
+        self._report(
+            LegConnected(
+                call_id=call.call_id, at_ms=self._at_ms(call), seat_id=seat.seat_id, leg_id=arriving.leg_id
+            )
+        )
+        self._rewire(call)
+
+    def _closed(self, attachment: Attachment) -> None:
+        self._lose(attachment, "closed")
+
+    def _failed(self, leg: Leg) -> None:
+        attachment = self._legs.get(leg.leg_id)
+        if attachment is not None:
+            self._lose(attachment, "closed")
+
+    def _lose(self, attachment: Attachment, reason: str) -> None:
+        """The leg is gone for good: cover for it at once, then tell."""
+        if attachment.leg_id not in self._legs:
+            return
+        call, seat = attachment.call, attachment.seat
+        was_heard = seat.attached is attachment
+        self._drop(attachment)
+        at_ms = self._at_ms(call)
+        covered = call.switch.lost(seat.seat_id, at_ms) if was_heard else None
+        self._rewire(call)
+        if was_heard or seat.attached is None:
+            self._report(
+                LegLost(
+                    call_id=call.call_id,
+                    at_ms=at_ms,
+                    seat_id=seat.seat_id,
+                    leg_id=attachment.leg_id,
+                    reason=reason,
+                )
+            )
+        if covered is not None:
+            self._report(covered)
+
+    def _drop(self, attachment: Attachment) -> None:
+        """Forget a leg and free what it holds."""
+        if self._legs.pop(attachment.leg_id, None) is None:
+            return
+        seat = attachment.seat
+        if seat.attached is attachment:
+            seat.attached = None
+        if seat.arriving is attachment:
+            seat.arriving = None
+        if attachment.leg is not None:
+            self._engine.remove_leg(attachment.leg)
+        if attachment.connection is not None:
+            task = asyncio.get_running_loop().create_task(attachment.connection.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    # -------------------------------------------------------------- who hears whom
+
+    def _rewire(self, call: Call) -> None:
+        """Give the room the table in force, for the legs that are there."""
+        table = call.switch.table
+        legs = {seat_id: seat.attached.leg for seat_id, seat in call.seats.items() if seat.attached}
+        hears: dict[Leg, Hears] = {}
+        for listener, leg in legs.items():
+            if leg is not None:
+                heard = (legs.get(speaker) for speaker in table.get(listener, ()))
+                hears[leg] = frozenset(one for one in heard if one is not None)
+        call.room.set_hears(hears)
+        customers = {seat.seat_id for seat in call.seats.values() if seat.role is Role.CUSTOMER}
+        fed = customers.union(*(table.get(customer, frozenset()) for customer in customers))
+        for seat in call.seats.values():
+            seat.fed = seat.seat_id in fed
+
+    def _switched(self, call: Call, changed: Fact | None) -> None:
+        if changed is not None:
+            self._rewire(call)
+            self._report(changed)
+
+    # -------------------------------------------------------------- each tick
+
+    def after_tick(self, tick: int, due_ns: int) -> None:
+        """Watch, switch, hand on; called by the engine when this tick's packets are out."""
+        signals: list[Signal] = []
+        for call in self.calls.values():
+            at_ms = call.at_ms(due_ns)
+            self._watch_legs(call, at_ms, due_ns / 1e6)
+            self._switch(call, at_ms)
+            self._watch_silence(call, at_ms)
+            self._hand_on(call, at_ms)
+            if tick % _LEVELS_EVERY_TICKS == 0:
+                signals.append(_levels(call, at_ms))
+            if tick % _STATS_EVERY_TICKS == 0:
+                signals += _stats(call, at_ms)
+        self._feeds.flush()
+        if signals:
+            self._signal(signals)
+
+    def _watch_legs(self, call: Call, at_ms: int, now_ms: float) -> None:
+        for seat in call.seats.values():
+            attached = seat.attached
+            if attached is None or attached.leg is None or attached.watch is None:
+                continue
+            leg = attached.leg
+            news = attached.watch.tick(now_ms - leg.last_packet_ms, leg.decoded)
+            if news is LegNews.LOST:
+                self._lose(attached, "silent")
+            elif news is not None:
+                self._report(
+                    _NEWS[news](
+                        call_id=call.call_id, at_ms=at_ms, seat_id=seat.seat_id, leg_id=attached.leg_id
+                    )
+                )
+
+    def _switch(self, call: Call, at_ms: int) -> None:
+        if not call.switch.is_waiting:
+            return
+        live: set[str] = set()
+        unvoiced_ms: dict[str, int] = {}
+        for seat_id, seat in call.seats.items():
+            attached = seat.attached
+            if attached is not None and attached.leg is not None and attached.watch is not None:
+                unvoiced_ms[seat_id] = attached.leg.voice.unvoiced_chunks * CHUNK_MS
+                if attached.watch.state is LegState.LIVE:
+                    live.add(seat_id)
+        self._switched(call, call.switch.tick(at_ms, live, unvoiced_ms))
+
+    def _watch_silence(self, call: Call, at_ms: int) -> None:
+        customer = other = spoken = False
+        for seat in call.seats.values():
+            attached = seat.attached
+            if attached is None or attached.leg is None:
+                continue
+            customer = customer or seat.role is Role.CUSTOMER
+            other = other or seat.role in (Role.AI, Role.AGENT)
+            spoken = spoken or (seat.fed and attached.leg.voice.speaking)
+        since_ms = call.silence.since_ms
+        told = call.silence.tick(at_ms, watched=customer and other, spoken=spoken)
+        if told is True and call.silence.since_ms is not None:
+            self._report(SilenceBegan(call_id=call.call_id, at_ms=at_ms, since_ms=call.silence.since_ms))
+        elif told is False and since_ms is not None:
+            self._report(SilenceEnded(call_id=call.call_id, at_ms=at_ms, since_ms=since_ms))
+
+    def _hand_on(self, call: Call, at_ms: int) -> None:
+        for seat in call.seats.values():
+            attached = seat.attached
+            if not seat.fed or attached is None or attached.leg is None:
+                continue
+            if seat.stream is None:
+                seat.stream = self._feeds.open(
+                    call.call_id,
+                    seat.seat_id,
+                    seat.role,
+                    call.zero_mono_ns,
+                    to_model=seat.transcribe,
+                    to_recorder=call.record,
+                )
+            leg = attached.leg
+            flags = (VOICED if leg.voice.voiced else 0) | (CONCEALED if leg.concealed else 0)
+            self._feeds.chunk(seat.stream, at_ms, flags, leg.level_dbfs, leg.chunk)
+            if leg.packet is not None:
+                self._feeds.packet(seat.stream, at_ms, leg.packet)
+
+    # -------------------------------------------------------------- helpers
+
+    def _at_ms(self, call: Call) -> int:
+        return call.at_ms(self._now_ns())
+
+    def _call(self, call_id: str) -> Call:
+        call = self.calls.get(call_id)
+        if call is None:
+            raise Problem(404, "No such call", f"this media process has no call {call_id}", field="call_id")
+        return call
+
+    def _attachment(self, leg_id: str) -> Attachment:
+        attachment = self._legs.get(leg_id)
+        if attachment is None:
+            raise Problem(404, "No such leg", f"this media process has no leg {leg_id}", field="leg_id")
+        return attachment
+
+
+def _describe(call: Call) -> dict[str, Any]:
+    seats = [
+        {"seat_id": seat.seat_id, "leg_id": seat.attached.leg_id, "state": seat.attached.watch.state.value}
+        for seat in call.seats.values()
+        if seat.attached is not None and seat.attached.watch is not None
+    ]
+    return {
+        "call_id": call.call_id,
+        "zero_mono_ns": call.zero_mono_ns,
+        "version": call.switch.version,
+        "seats": seats,
+    }
+
+
+def _levels(call: Call, at_ms: int) -> Levels:
+    legs = {
+        seat.seat_id: seat.attached.leg
+        for seat in call.seats.values()
+        if seat.attached is not None and seat.attached.leg is not None
+    }
+    return Levels(
+        call_id=call.call_id,
+        at_ms=at_ms,
+        dbfs={seat_id: round(leg.level_dbfs, 1) for seat_id, leg in legs.items()},
+        voiced=[seat_id for seat_id, leg in legs.items() if leg.voice.voiced],
+    )
+
+
+def _stats(call: Call, at_ms: int) -> list[Signal]:
+    found: list[Signal] = []
+    for seat in call.seats.values():
+        if seat.attached is None or seat.attached.leg is None:
+            continue
+        leg = seat.attached.leg
+        found.append(
+            LegStats(
+                call_id=call.call_id,
+                at_ms=at_ms,
+                seat_id=seat.seat_id,
+                leg_id=leg.leg_id,
+                packets_in=leg.buffer.received,
+                packets_out=leg.packets_out,
+                lost=leg.buffer.lost,
+                concealed=leg.buffer.concealed,
+                late=leg.buffer.late,
+                buffer_ms=leg.buffer.delay_ms,
+                jitter_ms=round(leg.reception.jitter_ms, 2) if leg.reception is not None else 0.0,
+            )
+        )
+    return found

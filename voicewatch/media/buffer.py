@@ -1,0 +1,242 @@
+"""The receive buffer of one leg: arriving packets in, one decision per chunk out. Pure; time is given.
+
+A chunk that is due and not there is concealed at once, so one lost packet costs 20 ms and never a stall.
+When nothing at all is there, the place is held for up to `MAX_HOLD` chunks (delay grows with the network's),
+then playing starts anew with the next packets. The delay wanted follows the spread of packet delays seen in
+the last 2 to 4 s and shrinks back by playing two packets in the time of one, best where nobody speaks.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from math import ceil
+from typing import NamedTuple
+
+from voicewatch.media.rtp import TICKS_PER_MS, extend
+
+MIN_TARGET, MAX_TARGET = 2, 10
+"""Packets that wait before they are played: 40 to 200 ms."""
+MAX_HOLD = 10
+CAPACITY = 64
+"""Packets kept; when full the oldest give way (a burst after an outage), counted as discarded."""
+WINDOW_MS = 2_000
+_CHUNK_MS = 20
+_RESTART_JUMP = 1_000
+"""A sequence number further off than this is a new stream, once a second packet confirms it (RFC 3550 A.1)."""
+_SURE_AFTER, _PATIENT_FOR = 25, 100
+"""Pulls with more packets than wanted before delay is taken out: in silence, or in any case."""
+
+
+class Kind(Enum):
+    PLAY = "play"
+    """Decode `packet`."""
+    SQUEEZE = "squeeze"
+    """Decode `packet` and `second` and play both in the time of one."""
+    RECOVER = "recover"
+    """The packet due is lost and `packet` follows it: decode its forward error correction."""
+    CONCEAL = "conceal"
+    WAIT = "wait"
+    """Nothing to play: not begun, or silent for long."""
+
+
+class Play(NamedTuple):
+    kind: Kind
+    packet: bytes = b""
+    second: bytes = b""
+
+
+_CONCEAL = Play(Kind.CONCEAL)
+_WAIT = Play(Kind.WAIT)
+
+
+class ReceiveBuffer:
+    """Push packets as they come, pull once for every chunk played."""
+
+    __slots__ = (
+        "_base_before_ms",
+        "_base_ms",
+        "_excess_for",
+        "_floor",
+        "_held",
+        "_highest",
+        "_least",
+        "_next",
+        "_odd",
+        "_packets",
+        "_peak_before_ms",
+        "_peak_ms",
+        "_timestamp",
+        "_waited",
+        "_window_from_ms",
+        "concealed",
+        "discarded",
+        "duplicates",
+        "late",
+        "lost",
+        "received",
+        "target",
+    )
+
+    def __init__(self) -> None:
+        self.target = MIN_TARGET
+        self.received = self.late = self.lost = self.duplicates = self.concealed = self.discarded = 0
+        self._packets: dict[int, bytes] = {}
+        self._next: int | None = None
+        self._floor = -1
+        self._highest = -1
+        self._timestamp = 0
+        self._odd = -1
+        self._held = self._waited = 0
+        self._least = CAPACITY
+        self._excess_for = 0
+        self._forget_delays()
+
+    @property
+    def delay_ms(self) -> int:
+        """Audio waiting to be played."""
+        return len(self._packets) * _CHUNK_MS
+
+    def push(self, sequence: int, timestamp: int, payload: bytes, now_ms: float) -> tuple[int, int] | None:
+        """Take a packet (16-bit sequence, 32-bit timestamp as on the wire).
+
+        Its extended sequence and timestamp are returned, or None when it was dropped (late, twice, or stray).
+        """
+        if self._highest < 0:
+            self._begin(sequence, timestamp)
+        extended = extend(sequence, self._highest, 16)
+        if abs(extended - self._highest) > _RESTART_JUMP:
+            if sequence != self._odd:
+                self._odd = (sequence + 1) & 0xFFFF
+                return None
+            self._packets.clear()
+            self._begin(sequence, timestamp)
+            extended = self._highest
+        self._odd = -1
+        ticks = extend(timestamp, self._timestamp, 32)
+        if extended < (self._floor if self._next is None else self._next):
+            self.late += 1
+            return None
+        if extended in self._packets:
+            self.duplicates += 1
+            return None
+        self.received += 1
+        self._packets[extended] = payload
+        if extended >= self._highest:
+            self._highest, self._timestamp = extended, ticks
+        self._note_delay(now_ms - ticks / TICKS_PER_MS, now_ms)
+        if len(self._packets) > CAPACITY:
+            self._skip_to(self._highest - self.target + 1)
+        return extended, ticks
+
+    def pull(self, quiet: bool = False) -> Play:
+        """What to play now. `quiet`: nobody speaks at the moment, a good time to take out delay."""
+        if self._next is None and not self._may_begin():
+            return _WAIT
+        packet = self._take()
+        if packet is None:
+            return self._missing()
+        self._held = 0
+        if self._has_excess(quiet):
+            second = self._take()
+            if second is not None:
+                return Play(Kind.SQUEEZE, packet, second)
+        return Play(Kind.PLAY, packet)
+
+    def restart(self) -> None:
+        """Forget the stream, not the counts: the next packet begins another one."""
+        self._packets.clear()
+        self._next, self._floor, self._highest = None, -1, -1
+
+    # -------------------------------------------------------------- playing
+
+    def _begin(self, sequence: int, timestamp: int) -> None:
+        self._highest, self._timestamp = sequence + 0x10000, timestamp + (1 << 32)
+        self._next, self._floor, self._waited = None, 0, 0
+        self._forget_delays()
+
+    def _may_begin(self) -> bool:
+        if not self._packets:
+            return False
+        self._waited += 1
+        if len(self._packets) < self.target and self._waited <= self.target:
+            return False
+        self._skip_to(self._highest - self.target + 1)
+        self._next = min(self._packets)
+        self._waited = self._held = 0
+        self._settle()
+        return True
+
+    def _take(self) -> bytes | None:
+        assert self._next is not None
+        packet = self._packets.pop(self._next, None)
+        if packet is not None:
+            self._next += 1
+        return packet
+
+    def _missing(self) -> Play:
+        assert self._next is not None
+        self._settle()
+        if not self._packets:
+            self._held += 1
+            if self._held > MAX_HOLD:
+                self._floor, self._next = self._next, None
+                return _WAIT
+            self.concealed += 1
+            return _CONCEAL
+        gap = min(self._packets) - self._next
+        if self._held:  # concealment already played stands for the packets that are missing
+            stood_for = min(self._held, gap)
+            self._held = 0
+            self.lost += stood_for
+            self._next += stood_for
+            if stood_for == gap:
+                packet = self._take()
+                assert packet is not None
+                return Play(Kind.PLAY, packet)
+        self.lost += 1
+        self.concealed += 1
+        self._next += 1
+        following = self._packets.get(self._next)
+        return _CONCEAL if following is None else Play(Kind.RECOVER, following)
+
+    def _skip_to(self, sequence: int) -> None:
+        for old in [one for one in self._packets if one < sequence]:
+            del self._packets[old]
+            self.discarded += 1
+        if self._next is not None:
+            self._next = max(self._next, sequence)
+
+    # -------------------------------------------------------------- delay
+
+    def _has_excess(self, quiet: bool) -> bool:
+        """More has been waiting, all of the last half second, than the target asks for."""
+        self._least = min(self._least, len(self._packets))
+        self._excess_for += 1
+        if len(self._packets) < self.target:
+            self._settle()
+            return False
+        excess = self._least - self.target + 1
+        if self._excess_for < _SURE_AFTER or excess < 1:
+            return False
+        if not (quiet or excess > 2 or self._excess_for >= _PATIENT_FOR):
+            return False
+        self._settle(_SURE_AFTER - 5 if excess > 1 else 0)
+        return True
+
+    def _settle(self, excess_for: int = 0) -> None:
+        self._least, self._excess_for = CAPACITY, excess_for
+
+    def _note_delay(self, delay_ms: float, now_ms: float) -> None:
+        if now_ms - self._window_from_ms >= WINDOW_MS:
+            self._base_before_ms, self._peak_before_ms = self._base_ms, self._peak_ms
+            self._base_ms = self._peak_ms = delay_ms
+            self._window_from_ms = now_ms
+        self._base_ms = min(self._base_ms, delay_ms)
+        self._peak_ms = max(self._peak_ms, delay_ms)
+        spread = max(self._peak_ms, self._peak_before_ms) - min(self._base_ms, self._base_before_ms)
+        self.target = max(MIN_TARGET, min(MAX_TARGET, 1 + ceil(spread / _CHUNK_MS)))
+
+    def _forget_delays(self) -> None:
+        self._base_ms = self._base_before_ms = float("inf")
+        self._peak_ms = self._peak_before_ms = float("-inf")
+        self._window_from_ms = float("-inf")

@@ -1,0 +1,262 @@
+"""The tick. Every 20 ms, for all calls at once: read sockets, decode, listen for voices, mix, encode, send.
+
+One task, no threads, nothing that waits per packet. Sockets are read twice a tick. The schedule is fixed
+(tick n is due n x 20 ms after the start), so late ticks do not shift the clock: up to two a turn are made
+good at once, and a stall longer than `MAX_BEHIND` ticks is skipped, in the timestamps too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import select
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import structlog
+
+from voicewatch.media.leg import Leg, Path
+from voicewatch.media.mixer import levels_dbfs
+from voicewatch.media.opus import CHUNK_MS, CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary, silence_packet
+from voicewatch.media.room import Room
+from voicewatch.media.voice import VoiceDetector
+from voicewatch.processes.problem import Problem
+
+log = structlog.get_logger(__name__)
+
+TICK_NS = CHUNK_MS * 1_000_000
+MAX_BEHIND = 10
+"""Ticks made good after a stall (200 ms, the longest a receiver's buffer waits); more are skipped."""
+READS_PER_DRAIN = 12
+"""Datagrams taken from one socket per 10 ms; the rest waits in the kernel, which drops when full (a flood)."""
+_LEAST_TURN_NS = TICK_NS // 4
+"""Between two turns at the sockets, so that made-good ticks do not leave as one burst."""
+_SILENT_DBFS = -95.0
+_RTCP_EVERY_TICKS = 50
+
+
+@dataclass(slots=True)
+class Counters:
+    """Of the whole process, since its start."""
+
+    ticks: int = 0
+    late_ticks: int = 0
+    skipped_ticks: int = 0
+    worst_late_ms: float = 0.0
+    failed_legs: int = 0
+    failed_rooms: int = 0
+
+
+@dataclass(slots=True)
+class _Source:
+    """One socket being read, and who takes what is not media (STUN, DTLS)."""
+
+    leg: Leg
+    sock: socket.socket
+    handshake: Callable[[bytes, Any], None]
+
+
+class Engine:
+    """Owns the tick, the legs and the rooms. `after_tick(tick, due_ns)` is called when a tick's packets are out."""
+
+    def __init__(self, *, bitrate_bps: int, complexity: int, vad_mode: int, max_legs: int) -> None:
+        self._library = OpusLibrary()
+        self._bitrate_bps, self._complexity, self._vad_mode = bitrate_bps, complexity, vad_mode
+        self._silence = silence_packet(self._library, bitrate_bps, complexity)
+        self._pcm = np.zeros((max_legs, CHUNK_SAMPLES), np.int16)
+        self._free_rows = list(range(max_legs - 1, -1, -1))
+        self._rows_used = 0
+        self._epoll = select.epoll()
+        self._sources: dict[int, _Source] = {}
+        self._leaving: list[Leg] = []
+        self._failed: list[Leg] = []
+        self.legs: list[Leg] = []
+        self.rooms: set[Room] = set()
+        self.counters = Counters()
+        self.tick = 0
+        self.after_tick: Callable[[int, int], None] = lambda tick, due_ns: None
+        self.on_failed: Callable[[Leg], None] = self.remove_leg
+
+    # -------------------------------------------------------------- legs and rooms
+
+    def new_room(self) -> Room:
+        room = Room(lambda: Encoder(self._library, self._bitrate_bps, self._complexity), self._silence)
+        self.rooms.add(room)
+        return room
+
+    def close_room(self, room: Room) -> None:
+        self.rooms.discard(room)
+
+    def add_leg(
+        self,
+        leg_id: str,
+        path: Path,
+        sockets: list[tuple[socket.socket, Callable[[bytes, Any], None]]],
+    ) -> Leg:
+        """From now on the leg's sockets are read here. Raises Problem(503) when the process is full."""
+        if not self._free_rows:
+            raise Problem(
+                503, "Too many legs", f"this media process carries {len(self.legs)} legs", retry_after_s=5
+            )
+        row = self._free_rows.pop()
+        self._rows_used = max(self._rows_used, row + 1)
+        leg = Leg(
+            leg_id,
+            path,
+            Decoder(self._library),
+            VoiceDetector(self._vad_mode),
+            row,
+            self._pcm[row],
+            time.monotonic_ns() / 1e6,
+        )
+        for sock, handshake in sockets:
+            number = sock.fileno()
+            self._sources[number] = _Source(leg, sock, handshake)
+            self._epoll.register(number, select.EPOLLIN)
+        self.legs.append(leg)
+        return leg
+
+    def remove_leg(self, leg: Leg) -> None:
+        """Stop reading it; its voice fades during the next tick. Its sockets may be closed already."""
+        if leg not in self.legs:
+            return
+        self.legs.remove(leg)
+        self._leaving.append(leg)
+        for number in [number for number, source in self._sources.items() if source.leg is leg]:
+            del self._sources[number]
+            try:
+                self._epoll.unregister(number)
+            except (OSError, ValueError):  # closed: the kernel has forgotten it already
+                continue
+
+    # -------------------------------------------------------------- the tick
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        gc.collect()
+        gc.freeze()
+        start_ns = turn_ns = time.monotonic_ns()
+        half = 0
+        try:
+            while True:
+                half += 1
+                due_ns = start_ns + self.tick * TICK_NS + half * TICK_NS // 2
+                wait_ns = max(due_ns, turn_ns + _LEAST_TURN_NS) - time.monotonic_ns()
+                await asyncio.sleep(max(0.0, wait_ns / 1e9))
+                turn_ns = time.monotonic_ns()
+                self.drain()
+                if half == 2:
+                    half = 0
+                    self._make_good(start_ns)
+        finally:
+            self._epoll.close()
+
+    def _make_good(self, start_ns: int) -> None:
+        """Run the tick that is due, and one more if that is due too."""
+        behind_ns = time.monotonic_ns() - start_ns - (self.tick + 1) * TICK_NS
+        self._note_lateness(behind_ns)
+        behind = max(0, behind_ns // TICK_NS)
+        if behind > MAX_BEHIND:
+            self.tick += behind
+            self.counters.skipped_ticks += behind
+            log.warning("media_ticks_skipped", skipped=behind)
+            behind = 0
+        for _ in range(1 + min(1, behind)):
+            self.tick += 1
+            self.run_tick(start_ns + self.tick * TICK_NS)
+
+    def _note_lateness(self, late_ns: int) -> None:
+        late_ms = late_ns / 1e6
+        if late_ms > CHUNK_MS / 2:
+            self.counters.late_ticks += 1
+        self.counters.worst_late_ms = max(self.counters.worst_late_ms, late_ms)
+
+    def drain(self) -> None:
+        """Read what has come, at most READS_PER_DRAIN datagrams a socket."""
+        now_ms = time.monotonic_ns() / 1e6
+        for _ in range(READS_PER_DRAIN):
+            ready = self._epoll.poll(0)
+            if not ready:
+                return
+            for number, _ in ready:
+                source = self._sources.get(number)
+                if source is not None:
+                    self._read(source, now_ms)
+
+    def _read(self, source: _Source, now_ms: float) -> None:
+        try:
+            data, address = source.sock.recvfrom(2048)
+        except OSError:  # nothing there any more, or an ICMP error of an earlier send: reading clears it
+            return
+        if not data:
+            return
+        try:
+            if 128 <= data[0] <= 191:
+                source.leg.receive(data, now_ms)
+            else:
+                source.handshake(data, address)
+                source.leg.path.follow_nomination()
+        except Exception:  # boundary: what a peer sends may end his leg only
+            self._fail(source.leg)
+
+    def run_tick(self, due_ns: int) -> None:
+        """One chunk for everybody."""
+        self.counters.ticks += 1
+        for leg in self.legs:
+            try:
+                leg.advance()
+            except Exception:  # boundary: one leg's trouble is its own
+                self._fail(leg)
+        for leg in self._leaving:
+            leg.fade_away()
+        self._listen()
+        for room in self.rooms:
+            try:
+                room.send(self.tick)
+            except Exception:  # boundary: one call's trouble is its own
+                self.counters.failed_rooms += 1
+                log.exception("media_room_failed")
+        self._send_reports(due_ns)
+        self._free_left()
+        self.after_tick(self.tick, due_ns)
+        self._bury()
+
+    def _listen(self) -> None:
+        if self._rows_used == 0:
+            return
+        levels = levels_dbfs(self._pcm[: self._rows_used]).tolist()
+        for leg in self.legs:
+            level = leg.level_dbfs = levels[leg.row]
+            leg.sounding = level > _SILENT_DBFS
+            leg.chunk = leg.pcm.tobytes() if leg.sounding else None
+            leg.voice.hear(leg.chunk)
+        for leg in self._leaving:
+            leg.sounding = levels[leg.row] > _SILENT_DBFS
+
+    def _send_reports(self, due_ns: int) -> None:
+        for leg in self.legs:
+            if leg.packets_out and (self.tick + leg.row) % _RTCP_EVERY_TICKS == 0:
+                leg.send_report(self.tick, due_ns / 1e6)
+
+    def _free_left(self) -> None:
+        for leg in self._leaving:
+            leg.sounding = False
+            leg.pcm[:] = 0
+            self._free_rows.append(leg.row)
+        self._leaving.clear()
+
+    def _fail(self, leg: Leg) -> None:
+        if not leg.dead:
+            leg.dead = True
+            self.counters.failed_legs += 1
+            log.exception("media_leg_failed", leg_id=leg.leg_id)
+            leg.pcm[:] = 0
+            self._failed.append(leg)
+
+    def _bury(self) -> None:
+        while self._failed:
+            self.on_failed(self._failed.pop())

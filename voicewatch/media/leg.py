@@ -1,0 +1,280 @@
+"""One leg in the engine: what comes from a peer, as one chunk a tick, and the one stream that goes to him."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Protocol
+
+import numpy as np
+
+from voicewatch.media import rtp
+from voicewatch.media.buffer import Kind, ReceiveBuffer
+from voicewatch.media.mixer import Pcm, fade_in, fade_out, squeeze
+from voicewatch.media.opus import BUFFER_TOO_SMALL, CHUNK_SAMPLES, MAX_PACKET_SAMPLES, Decoder
+from voicewatch.media.voice import VoiceDetector
+
+SSRC_SILENT_MS = 1_000
+"""After so long without the stream we know, a peer's other SSRC is taken for its successor."""
+
+
+class Path(Protocol):
+    """Where a leg's packets come from and go to (WebRTC: `webrtc.MediaPath`)."""
+
+    ssrc: int
+    payload_type: int
+    cname: bytes
+
+    def follow_nomination(self) -> None: ...
+    def unprotect(self, data: bytes) -> bytes | None: ...
+    def unprotect_rtcp(self, data: bytes) -> bytes | None: ...
+    def send(self, packet: bytes) -> bool: ...
+    def send_rtcp(self, packet: bytes) -> bool: ...
+
+
+class Leg:
+    """State of one leg; the engine calls `receive` for packets, then `advance` and `send` once a tick.
+
+    After `advance`: `pcm` holds the chunk, `chunk` its bytes (None: silence), `packet` the Opus packet it
+    came from (None: concealed, silent, or not one packet a chunk).
+    """
+
+    __slots__ = (
+        "_decoder",
+        "_first_tick",
+        "_first_timestamp",
+        "_pending",
+        "_pending_at",
+        "_pending_count",
+        "_sequence",
+        "_was_waiting",
+        "buffer",
+        "chunk",
+        "concealed",
+        "dead",
+        "decoded",
+        "last_packet_ms",
+        "leg_id",
+        "level_dbfs",
+        "octets_out",
+        "packet",
+        "packets_out",
+        "path",
+        "pcm",
+        "pcm_at",
+        "reception",
+        "round_trip_ms",
+        "row",
+        "sounding",
+        "strays",
+        "undecryptable",
+        "unsent",
+        "voice",
+    )
+
+    def __init__(
+        self,
+        leg_id: str,
+        path: Path,
+        decoder: Decoder,
+        voice: VoiceDetector,
+        row: int,
+        pcm: Pcm,
+        now_ms: float,
+    ) -> None:
+        self.leg_id = leg_id
+        self.path = path
+        self.voice = voice
+        self.row = row
+        self.pcm = pcm
+        self.pcm_at = pcm.ctypes.data
+        pcm[:] = 0
+        self.buffer = ReceiveBuffer()
+        self.reception: rtp.Reception | None = None
+        self.chunk: bytes | None = None
+        self.packet: bytes | None = None
+        self.concealed = False
+        self.sounding = False
+        self.level_dbfs = -96.0
+        self.dead = False
+        self.last_packet_ms = now_ms
+        self.decoded = self.packets_out = self.octets_out = 0
+        self.strays = self.undecryptable = self.unsent = 0
+        self.round_trip_ms: float | None = None
+        self._decoder = decoder
+        self._was_waiting = True
+        self._pending: Pcm = np.zeros(MAX_PACKET_SAMPLES + CHUNK_SAMPLES, np.int16)
+        self._pending_at = self._pending.ctypes.data
+        self._pending_count = 0
+        self._sequence = secrets.randbelow(1 << 15)  # lower half: no early wrap, which breaks some SRTP peers
+        self._first_timestamp = secrets.randbits(32)
+        self._first_tick = -1
+
+    # -------------------------------------------------------------- in
+
+    def receive(self, data: bytes, now_ms: float) -> None:
+        """One datagram that is RTP or RTCP by its first byte (RFC 7983)."""
+        if rtp.is_rtcp(data):
+            self._receive_rtcp(data, now_ms)
+            return
+        plain = self.path.unprotect(data)
+        if plain is None:
+            self.undecryptable += 1
+            return
+        packet = rtp.parse(plain)
+        if packet is None or packet.payload_type != self.path.payload_type or not packet.payload:
+            self.strays += 1
+            return
+        reception = self.reception
+        if reception is None or packet.ssrc != reception.ssrc:
+            if reception is not None and now_ms - self.last_packet_ms < SSRC_SILENT_MS:
+                self.strays += 1
+                return
+            reception = self.reception = rtp.Reception(packet.ssrc)
+            self.buffer.restart()
+        taken = self.buffer.push(packet.sequence, packet.timestamp, packet.payload, now_ms)
+        self.last_packet_ms = now_ms
+        if taken is not None:
+            reception.add(taken[0], taken[1], now_ms)
+
+    def _receive_rtcp(self, data: bytes, now_ms: float) -> None:
+        plain = self.path.unprotect_rtcp(data)
+        report = None if plain is None else rtp.parse_rtcp(plain)
+        if report is None:
+            self.undecryptable += 1
+            return
+        if report.sr_middle is not None and self.reception is not None:
+            self.reception.sr_middle, self.reception.sr_at_ms = report.sr_middle, now_ms
+        for block in report.blocks:
+            if block.ssrc == self.path.ssrc:
+                self.round_trip_ms = rtp.round_trip_ms(block, time.time_ns())
+
+    def advance(self) -> None:
+        """Put the next chunk into `pcm`."""
+        self.packet = None
+        self.concealed = False
+        if self._pending_count:
+            self._from_pending()
+            return
+        play = self.buffer.pull(quiet=not self.voice.voiced)
+        match play.kind:
+            case Kind.PLAY:
+                self.packet = play.packet
+                self._decode(play.packet)
+            case Kind.SQUEEZE:
+                self.packet = play.packet
+                self._squeeze(play.packet, play.second)
+            case Kind.RECOVER:
+                self.concealed = True
+                self._must(self._decoder.recover(play.packet, self.pcm_at, CHUNK_SAMPLES))
+            case Kind.CONCEAL:
+                self.concealed = True
+                self._must(self._decoder.conceal(self.pcm_at, CHUNK_SAMPLES))
+            case Kind.WAIT:
+                self._wait()
+                return
+        if self._was_waiting and not self.concealed:
+            self._was_waiting = False
+            fade_in(self.pcm)
+
+    def fade_away(self) -> None:
+        """Last chunk of a leg that is gone: what would have come, ramped to nothing."""
+        self.packet = None
+        self.concealed = True
+        if self.sounding:
+            self._must(self._decoder.conceal(self.pcm_at, CHUNK_SAMPLES))
+            fade_out(self.pcm)
+
+    def _wait(self) -> None:
+        if self._was_waiting:
+            if self.sounding:
+                self.pcm[:] = 0
+            return
+        self._was_waiting = True
+        self.fade_away()
+
+    def _decode(self, packet: bytes) -> None:
+        samples = self._decoder.decode(packet, self.pcm_at, CHUNK_SAMPLES)
+        if samples == CHUNK_SAMPLES:
+            self.decoded += 1
+            return
+        if samples == BUFFER_TOO_SMALL:
+            samples = self._decoder.decode(packet, self._pending_at, MAX_PACKET_SAMPLES)
+            if samples > 0:
+                self.decoded += 1
+                self._pending_count = samples
+                self._from_pending()
+                return
+        elif samples > 0:  # shorter than a chunk
+            self.decoded += 1
+            self._pending[:samples] = self.pcm[:samples]
+            self._pending_count = samples
+            self._from_pending()
+            return
+        self.strays += 1  # not Opus: an authenticated peer sends garbage
+        self.packet = None
+        self.concealed = True
+        self._must(self._decoder.conceal(self.pcm_at, CHUNK_SAMPLES))
+
+    def _from_pending(self) -> None:
+        """Packets longer or shorter than a chunk pass through here."""
+        while self._pending_count < CHUNK_SAMPLES:
+            at = self._pending_at + 2 * self._pending_count
+            play = self.buffer.pull()
+            if play.packet and play.kind in (Kind.PLAY, Kind.SQUEEZE):
+                samples = self._decoder.decode(play.packet, at, MAX_PACKET_SAMPLES)
+                self.decoded += 1
+            else:
+                samples = self._decoder.conceal(at, CHUNK_SAMPLES // 2)
+            if samples <= 0:
+                self._pending_count = 0
+                self.pcm[:] = 0
+                return
+            self._pending_count += samples
+        self.pcm[:] = self._pending[:CHUNK_SAMPLES]
+        self._pending_count -= CHUNK_SAMPLES
+        if self._pending_count:
+            rest = self._pending[CHUNK_SAMPLES : CHUNK_SAMPLES + self._pending_count].copy()
+            self._pending[: self._pending_count] = rest
+
+    def _squeeze(self, first: bytes, second: bytes) -> None:
+        self._decode(first)
+        before = self.pcm.copy()
+        self._decode(second)
+        squeeze(self.pcm, before, self.pcm.copy())
+
+    def _must(self, samples: int) -> None:
+        if samples <= 0:
+            self.pcm[:] = 0
+
+    # -------------------------------------------------------------- out
+
+    def send(self, tick: int, payload: bytes) -> None:
+        """The one packet of this tick. Skipped ticks are skipped in the timestamp, never in the sequence."""
+        if self._first_tick < 0:
+            self._first_tick = tick
+        path = self.path
+        packet = rtp.build(path.payload_type, self._sequence, self.timestamp(tick), path.ssrc, payload)
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self.packets_out += 1
+        self.octets_out += len(payload)
+        if not path.send(packet):
+            self.unsent += 1
+
+    def timestamp(self, tick: int) -> int:
+        return (self._first_timestamp + (tick - self._first_tick) * rtp.TICKS_PER_CHUNK) & 0xFFFFFFFF
+
+    def send_report(self, tick: int, now_ms: float) -> None:
+        """RTCP about once a second."""
+        blocks = [self.reception.block(now_ms)] if self.reception is not None else []
+        self.path.send_rtcp(
+            rtp.sender_report(
+                self.path.ssrc,
+                time.time_ns(),
+                self.timestamp(tick),
+                self.packets_out,
+                self.octets_out,
+                blocks,
+                self.path.cname,
+            )
+        )

@@ -1,0 +1,245 @@
+"""The only module that knows aiortc and aioice: signalling, ICE and DTLS by them, media by us.
+
+aiortc answers the offer and does the handshakes. Once connected, its sockets and SRTP sessions are taken
+over: our engine reads the sockets itself and hands back what is not media (STUN, DTLS). That uses private
+names; all of them are in `PRIVATE_NAMES`, aiortc is pinned exactly, and a contract test looks each one up on
+a living connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+import aioice.ice
+import pylibsrtp
+import structlog
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpCodecCapability, RTCSessionDescription
+from aiortc.sdp import candidate_from_sdp
+
+from voicewatch.media.offers import BadOffer, CandidatePolicy, screen_fragment, screen_offer
+from voicewatch.processes.problem import Problem
+
+log = structlog.get_logger(__name__)
+
+CONNECT_LIMIT_S = 15
+CONSENT_INTERVAL_S, CONSENT_FAILURES = 1, 4
+"""A vanished peer is known 4 to 5 s after (RFC 7675; aioice's own figures mean 31 s)."""
+
+PRIVATE_NAMES = {
+    "aioice.ice": ("get_host_addresses", "CONSENT_INTERVAL", "CONSENT_FAILURES"),
+    "aioice.ice.Connection": ("_nominated", "_protocols"),
+    "aioice.ice.StunProtocol": ("transport", "datagram_received"),
+    "aiortc.RTCDtlsTransport": ("_rx_srtp", "_tx_srtp"),
+    "aiortc.RTCIceTransport": ("_connection",),
+    "aiortc.RTCRtpTransceiver": ("_codecs", "_offerDirection"),
+    "aiortc.RTCRtpSender": ("_ssrc", "send"),
+    "aiortc.RTCRtpReceiver": ("receive",),
+    "asyncio datagram transport": ("_sock",),
+    "asyncio event loop": ("_remove_reader",),
+}
+"""Owner -> names used that its authors may change without notice."""
+
+_OPUS = RTCRtpCodecCapability(mimeType="audio/opus", clockRate=48_000, channels=2)
+_OPUS_WANTED = {"minptime": 10, "useinbandfec": 1, "maxplaybackrate": 16_000, "stereo": 0}
+"""RFC 7587 §6.1: what we like to be sent. Nothing above 8 kHz is used, so nothing above is asked for."""
+
+
+class MediaPath:
+    """A connected peer's sockets and keys. Everything here is for the engine's tick: nothing waits."""
+
+    __slots__ = ("_address", "_connection", "_rx", "_sock", "_tx", "cname", "listens", "payload_type",
+                 "sockets", "speaks", "ssrc")  # fmt: skip
+
+    def __init__(self, pc: RTCPeerConnection, cname: bytes) -> None:
+        transceiver = pc.getTransceivers()[0]
+        dtls = transceiver.sender.transport
+        self._connection = dtls.transport._connection
+        self._rx, self._tx = dtls._rx_srtp, dtls._tx_srtp
+        self.ssrc: int = transceiver.sender._ssrc
+        self.payload_type: int = transceiver._codecs[0].payloadType
+        self.cname = cname
+        self.speaks = transceiver.currentDirection in ("recvonly", "sendrecv")
+        """The peer sends to us."""
+        self.listens = transceiver.currentDirection in ("sendonly", "sendrecv")
+        loop = asyncio.get_running_loop()
+        self.sockets: list[tuple[socket.socket, Callable[[bytes, Any], None]]] = []
+        for protocol in self._connection._protocols:
+            sock = protocol.transport._sock
+            loop._remove_reader(sock.fileno())  # type: ignore[attr-defined]
+            self.sockets.append((sock, protocol.datagram_received))
+        self.follow_nomination()
+
+    def follow_nomination(self) -> None:
+        """A peer may nominate another pair later (roaming between interfaces): send where it leads now."""
+        pair = self._connection._nominated.get(1)
+        if pair is not None:
+            self._sock, self._address = pair.protocol.transport._sock, pair.remote_addr
+
+    def unprotect(self, data: bytes) -> bytes | None:
+        """The RTP packet inside, or None when it is forged, replayed or too long."""
+        try:
+            return self._rx.unprotect(data)  # type: ignore[no-any-return]
+        except (pylibsrtp.Error, ValueError):
+            return None
+
+    def unprotect_rtcp(self, data: bytes) -> bytes | None:
+        try:
+            return self._rx.unprotect_rtcp(data)  # type: ignore[no-any-return]
+        except (pylibsrtp.Error, ValueError):
+            return None
+
+    def send(self, packet: bytes) -> bool:
+        """False when the system would not take it (buffer full, no route): the packet is lost, as on the way."""
+        return self._send(self._tx.protect, packet)
+
+    def send_rtcp(self, packet: bytes) -> bool:
+        return self._send(self._tx.protect_rtcp, packet)
+
+    def _send(self, protect: Callable[[bytes], bytes], packet: bytes) -> bool:
+        try:
+            self._sock.sendto(protect(packet), self._address)
+        except (OSError, pylibsrtp.Error):
+            return False
+        return True
+
+
+class Connection:
+    """One peer connection. Calls `on_connected(path)` once and `on_closed()` once, each from the event loop."""
+
+    def __init__(
+        self,
+        pc: RTCPeerConnection,
+        policy: CandidatePolicy,
+        on_connected: Callable[[MediaPath], None],
+        on_closed: Callable[[], None],
+    ) -> None:
+        self._pc = pc
+        self._policy = policy
+        self._candidates = 0
+        self._on_connected, self._on_closed = on_connected, on_closed
+        self._is_connected = self._is_closed = False
+        self._limit = asyncio.get_running_loop().call_later(CONNECT_LIMIT_S, self._give_up)
+        pc.on("connectionstatechange", self._state_changed)
+
+    async def answer(self, offer: str) -> str:
+        """The SDP answer, all our candidates in it. Raises Problem."""
+        try:
+            screened = screen_offer(offer, self._policy)
+        except BadOffer as error:
+            raise _bad_sdp(str(error)) from None
+        self._candidates = screened.candidates
+        transceiver = self._pc.addTransceiver("audio", direction="sendrecv")
+        transceiver.setCodecPreferences([_OPUS])
+        try:
+            await self._pc.setRemoteDescription(RTCSessionDescription(screened.sdp, "offer"))
+        except Exception as error:  # aiortc's parser raises what it likes on bad input (17 kinds were found)
+            raise _bad_sdp(_what_is_wrong(screened.sdp, error)) from None
+        if transceiver._offerDirection == "inactive":
+            raise _bad_sdp("the audio section is inactive; offer sendrecv, or recvonly to listen")
+        transceiver._codecs[0].parameters = dict(_OPUS_WANTED)
+        transceiver.sender.send = _never_start
+        transceiver.receiver.receive = _never_start
+        await self._pc.setLocalDescription(await self._pc.createAnswer())
+        return str(self._pc.localDescription.sdp)
+
+    async def trickle(self, fragment: str) -> None:
+        """Add candidates of an SDP fragment. Raises Problem. The end of candidates needs no action."""
+        try:
+            screened = screen_fragment(fragment, self._policy, self._candidates)
+        except BadOffer as error:
+            raise _bad_sdp(str(error)) from None
+        self._candidates += len(screened.candidates)
+        for text in screened.candidates:
+            candidate = candidate_from_sdp(text)
+            candidate.sdpMLineIndex = 0
+            await self._pc.addIceCandidate(candidate)
+
+    async def close(self) -> None:
+        """Say goodbye and free sockets and tasks. May be called twice; on_closed is not called any more."""
+        self._is_closed = True
+        self._limit.cancel()
+        await self._pc.close()
+
+    def _state_changed(self) -> None:
+        state = self._pc.connectionState
+        if state == "connected" and not self._is_connected and not self._is_closed:
+            self._is_connected = True
+            self._limit.cancel()
+            self._on_connected(MediaPath(self._pc, b"voicewatch"))
+        elif state in ("failed", "closed"):
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._limit.cancel()
+            self._on_closed()
+
+
+class WebRtc:
+    """Makes connections that follow one policy. Sets aioice's process-wide tunables."""
+
+    def __init__(self, bind_host: str, *, allow_private: bool, max_candidates: int) -> None:
+        self._policy = CandidatePolicy(_is_loopback(bind_host), allow_private, max_candidates)
+        ordinary = getattr(aioice.ice, "_ordinary_host_addresses", aioice.ice.get_host_addresses)
+        aioice.ice.CONSENT_INTERVAL, aioice.ice.CONSENT_FAILURES = CONSENT_INTERVAL_S, CONSENT_FAILURES
+        aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: _addresses(
+            bind_host, ordinary(use_ipv4, use_ipv6)
+        )
+        aioice.ice._ordinary_host_addresses = ordinary
+
+    def connection(
+        self, on_connected: Callable[[MediaPath], None], on_closed: Callable[[], None]
+    ) -> Connection:
+        pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        return Connection(pc, self._policy, on_connected, on_closed)
+
+
+async def _never_start(*_: object) -> None:
+    """Stands for aiortc's RTP sender and receiver, so that their tasks and threads never come to be."""
+
+
+def _bad_sdp(detail: str) -> Problem:
+    return Problem(status=400, title="Bad SDP", detail=detail, field="sdp")
+
+
+def _what_is_wrong(sdp: str, error: Exception) -> str:
+    """A sentence for the person who sent it: the usual omissions by name, else the parser's words."""
+    if "a=rtpmap:" in sdp and "opus/48000" not in sdp.lower():
+        return "the audio section does not offer opus/48000/2, the only codec taken"
+    for attribute, meaning in (
+        ("a=ice-ufrag:", "ICE user name fragment"),
+        ("a=ice-pwd:", "ICE password"),
+        ("a=fingerprint:", "DTLS fingerprint"),
+        ("a=setup:", "DTLS role"),
+        ("a=rtcp-mux", "RTCP multiplexing"),
+    ):
+        if attribute not in sdp:
+            return f"the offer lacks {attribute.rstrip(':')} ({meaning})"
+    return f"the offer cannot be parsed ({type(error).__name__}: {str(error)[:200] or 'malformed attribute'})"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _addresses(bind_host: str, ordinary: list[str]) -> list[str]:
+    """Where ICE listens: loopback when bound there, the one address bound, else all but link-local ones."""
+    if _is_loopback(bind_host):
+        return ["127.0.0.1"] if bind_host == "localhost" else [bind_host]
+    try:
+        bound = ip_address(bind_host)
+    except ValueError:
+        bound = ip_address("0.0.0.0")
+    if not bound.is_unspecified:
+        return [bind_host]
+    return [one for one in ordinary if not ip_address(one.split("%")[0]).is_link_local]
