@@ -50,6 +50,7 @@ from voicewatch.core.events import (
     UtteranceScored,
 )
 from voicewatch.core.handoff import WAITING, is_final
+from voicewatch.core.redaction import masked
 
 SPEAKS = (Mode.TAKEOVER, Mode.BARGE)
 """Modes in which the customer hears a human."""
@@ -85,6 +86,16 @@ class Utterance:
     scored: UtteranceScored | None = None
     with_human: bool = False
     """Said while a human had the voice."""
+    _masked: UtteranceFinal | None = None
+
+    def hear(self, final: UtteranceFinal) -> None:
+        self.final, self._masked = final, None
+
+    def masked(self, final: UtteranceFinal) -> UtteranceFinal:
+        """`final` without personal data; made once, as pages ask for it again and again."""
+        if self._masked is None:
+            self._masked = masked(final)
+        return self._masked
 
 
 @dataclass
@@ -325,7 +336,7 @@ def _utterance(call: CallState, utterance_id: str) -> Utterance:
 
 
 def _final(call: CallState, fact: UtteranceFinal) -> None:
-    _utterance(call, fact.utterance_id).final = fact
+    _utterance(call, fact.utterance_id).hear(fact)
     if fact.source == "asr" and fact.engine:
         call.engine = fact.engine
 

@@ -1,7 +1,7 @@
 """CallView (docs/API.md): what a dashboard row and a call page need, JSON-ready, from one CallState.
 
-Personal data is masked unless revealed. Masking keeps the length of the text, so that the character spans
-of evidence stay true. Evidence and briefings are masked where they are made.
+Personal data is masked unless revealed; the character spans of evidence then are those of the masked text.
+Evidence of alerts and briefings are masked where they are made.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from voicewatch.core.events import Evidence, HandoffState, MaskSpan, Role, Severity, Word
+from voicewatch.core.events import Evidence, HandoffState, Role, Severity, UtteranceFinal
+from voicewatch.core.quoting import masked_place, quote
+from voicewatch.core.redaction import label
 
 if TYPE_CHECKING:
     from voicewatch.core.call import CallState, Seat, Utterance
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 SERIES_POINTS = 240
 """Points of the curves in a full view; a row of the dashboard gets the newest ROW_POINTS."""
 ROW_POINTS = 40
-MASK = "•"
 URGENCY = {severity: rank for rank, severity in enumerate(Severity)}
 LOCATES = ("number", "phone", "caller", "account")
 """Attributes whose last four digits name a call on a dashboard."""
@@ -36,7 +37,7 @@ def call_view(call: CallState, full: bool, reveal: bool) -> dict[str, Any]:
         "started_at": call.started_at.isoformat() if call.started_at else None,
         "duration_ms": call.ended.duration_ms or call.ended.at_ms if call.ended else call.at_ms,
         "attributes": dict(call.attributes),
-        "customer_name": call.customer_name if reveal else mask_name(call.customer_name),
+        "customer_name": call.customer_name if reveal or not call.customer_name else label("name"),
         "voice": voice.role.value if voice else "nobody",
         "voice_name": voice.name if voice else "",
         "severity": severity.value,
@@ -133,34 +134,6 @@ def call_uncertainty(spoken: Sequence[Utterance]) -> dict[str, Any] | None:
     return view
 
 
-def mask_text(text: str, spans: Sequence[MaskSpan]) -> str:
-    """`text` with the letters and digits of `spans` replaced, of the same length."""
-    if not spans:
-        return text
-    letters = list(text)
-    for span in spans:
-        for place in range(max(0, span.start), min(span.end, len(letters))):
-            if letters[place].isalnum():
-                letters[place] = MASK
-    return "".join(letters)
-
-
-def mask_name(name: str) -> str:
-    """Initials: enough to tell two customers apart."""
-    return " ".join(f"{part[0]}." for part in name.split())
-
-
-def masked_quote(evidence: Evidence, spans: Sequence[MaskSpan]) -> Evidence:
-    """The evidence with what its utterance masks masked in the quote."""
-    if not spans or evidence.start is None or not evidence.quote:
-        return evidence
-    moved = [
-        MaskSpan(start=span.start - evidence.start, end=span.end - evidence.start, type=span.type)
-        for span in spans
-    ]
-    return evidence.model_copy(update={"quote": mask_text(evidence.quote, moved)})
-
-
 def _fading_mean(values: Sequence[float]) -> float:
     weights = [2.0**place for place in range(len(values))]
     return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
@@ -215,7 +188,7 @@ def _last(spoken: Sequence[Utterance], reveal: bool) -> dict[str, Any] | None:
         return None
     return {
         "role": final.role.value,
-        "text": final.text if reveal else mask_text(final.text, final.mask),
+        "text": final.text if reveal else quote(final),
     }
 
 
@@ -294,7 +267,7 @@ def _briefing(call: CallState) -> dict[str, Any] | None:
 def _utterance(one: Utterance, reveal: bool) -> dict[str, Any]:
     final, scored = one.final, one.scored
     assert final is not None  # `spoken` gives none without
-    spans = () if reveal else final.mask
+    shown = final if reveal else one.masked(final)
     evidence = scored.evidence if scored else []
     return {
         "utterance_id": final.utterance_id,
@@ -302,33 +275,36 @@ def _utterance(one: Utterance, reveal: bool) -> dict[str, Any]:
         "role": final.role.value,
         "start_ms": final.start_ms,
         "end_ms": final.end_ms,
-        "text": mask_text(final.text, spans),
-        "words": _words(final.text, final.words, spans),
+        "text": shown.text,
+        "words": [
+            {
+                "text": word.text,
+                "start_ms": word.start_ms,
+                "end_ms": word.end_ms,
+                "probability": word.probability,
+            }
+            for word in shown.words
+        ],
         "language": final.language,
         "source": final.source,
         "suspect": final.suspect,
         "low_fidelity": final.low_fidelity,
         "sentiment": scored.sentiment.model_dump(mode="json") if scored and scored.sentiment else None,
         "uncertainty": scored.uncertainty.model_dump(mode="json") if scored and scored.uncertainty else None,
-        "evidence": [masked_quote(piece, spans).model_dump(mode="json") for piece in evidence],
+        "evidence": [
+            (piece if reveal else _masked_evidence(piece, final)).model_dump(mode="json")
+            for piece in evidence
+        ],
     }
 
 
-def _words(text: str, words: Sequence[Word], spans: Sequence[MaskSpan]) -> list[dict[str, Any]]:
-    """Words as dicts; those that lie in a masked span are masked. A word not found in the text is too."""
-    shown = []
-    place = 0
-    for word in words:
-        found = text.find(word.text.strip(), place) if spans else -1
-        if found >= 0:
-            place = found + len(word.text.strip())
-        hidden = bool(spans) and (found < 0 or any(span.start < place and found < span.end for span in spans))
-        shown.append(
-            {
-                "text": MASK * len(word.text.strip()) if hidden else word.text,
-                "start_ms": word.start_ms,
-                "end_ms": word.end_ms,
-                "probability": word.probability,
-            }
-        )
-    return shown
+def _masked_evidence(piece: Evidence, final: UtteranceFinal) -> Evidence:
+    if not final.mask or piece.start is None or piece.end is None:
+        return piece
+    return piece.model_copy(
+        update={
+            "quote": quote(final, piece.start, piece.end),
+            "start": masked_place(piece.start, final.mask),
+            "end": masked_place(piece.end, final.mask),
+        }
+    )

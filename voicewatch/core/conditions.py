@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from voicewatch.core.call_view import masked_quote
 from voicewatch.core.events import Evidence, Role, UtteranceFinal, UtteranceScored
+from voicewatch.core.quoting import quote
 
 REMEMBERED = 64
 """Utterances (per call) and matches (per leaf) that are remembered; older ones are forgotten."""
@@ -288,15 +288,14 @@ class Said(Condition):
         if final is None:
             return Evidence(kind=self.kind, utterance_id=match.spoken.utterance_id, value=match.value)
         start, end = match.start, len(final.text) if match.end is None else match.end
-        piece = Evidence(
+        return Evidence(
             kind=self.kind,
-            quote=final.text[start:end],
+            quote=quote(final, start, end),
             utterance_id=final.utterance_id,
             start=start,
             end=end,
             value=match.value,
         )
-        return masked_quote(piece, final.mask)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -415,6 +414,10 @@ def span_of(spoken: Spoken, *kinds: str) -> tuple[int, int | None]:
     """The characters the scorer pointed at for this, else the whole utterance."""
     if spoken.scored is not None:
         for piece in spoken.scored.evidence:
-            if piece.kind in kinds and piece.start is not None and piece.end is not None:
+            if (
+                (piece.kind in kinds or piece.note in kinds)
+                and piece.start is not None
+                and piece.end is not None
+            ):
                 return piece.start, piece.end
     return 0, None
