@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from voicewatch.processes.placement import kind_of, media_core
 from voicewatch.processes.restart import HEALTHY_S, RestartPolicy
 
 
@@ -24,12 +23,3 @@ def test_five_deaths_in_a_row_are_trouble_and_a_healthy_life_ends_it() -> None:
     policy.started(100)
     assert policy.died(100 + HEALTHY_S) == 0.0
     assert not policy.troubled
-
-
-def test_media_is_pinned_only_where_everything_else_can_make_way() -> None:
-    assert media_core(0, 1, [0]) is None
-    assert media_core(0, 1, [0, 1]) == 1
-    assert media_core(0, 2, [0, 1]) is None
-    assert [media_core(index, 2, [0, 1, 2, 3]) for index in range(2)] == [3, 2]
-    assert media_core(0, 1, [4, 9]) == 9  # the cores we were given, not those of the machine
-    assert kind_of("media-12") == "media"
