@@ -1,4 +1,4 @@
-"""Callers for tests: stock aiortc peers that say a tone or PCM and keep what they are sent, packet by packet."""
+"""Callers for tests: stock aiortc peers that say PCM and keep what they are sent, packet by packet."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
@@ -43,7 +44,8 @@ class Speech(MediaStreamTrack):
     def __init__(self, pcm: np.ndarray) -> None:
         super().__init__()
         self.pcm = pcm
-        self.stopped = False
+        self.speaking = asyncio.Event()
+        self.speaking.set()
         self._start = 0.0
         self._count = 0
 
@@ -51,8 +53,7 @@ class Speech(MediaStreamTrack):
         if self._count == 0:
             self._start = time.monotonic()
         await asyncio.sleep(max(0.0, self._start + self._count * 0.02 - time.monotonic()))
-        while self.stopped:
-            await asyncio.sleep(0.02)
+        await self.speaking.wait()
         places = (np.arange(WIRE_SAMPLES) + self._count * WIRE_SAMPLES) % len(self.pcm)
         frame = AudioFrame.from_ndarray(self.pcm[places].reshape(1, -1), format="s16", layout="mono")
         frame.sample_rate = WIRE_RATE_HZ
@@ -125,7 +126,7 @@ class Caller:
     def breaks(self) -> tuple[int, int, int]:
         """Breaks of sequence, timestamp and SSRC between packets in the order they came."""
         packets = [one.packet for one in self.heard]
-        pairs = list(zip(packets, packets[1:], strict=False))
+        pairs = list(pairwise(packets))
         return (
             sum((b.sequence - a.sequence) & 0xFFFF != 1 for a, b in pairs),
             sum((b.timestamp - a.timestamp) & 0xFFFFFFFF != rtp.TICKS_PER_CHUNK for a, b in pairs),
@@ -134,14 +135,14 @@ class Caller:
 
     def largest_gap_ms(self, since_s: float = 0.0) -> float:
         times = [one.at_s for one in self.heard if one.at_s >= since_s]
-        return max((b - a) * 1000 for a, b in zip(times, times[1:], strict=False))
+        return max((b - a) * 1000 for a, b in pairwise(times))
 
 
 async def until(condition: Callable[[], bool], what: str, timeout_s: float = 10.0) -> None:
     """Wait for something to become true; fails naming `what`."""
     try:
         async with asyncio.timeout(timeout_s):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(f"did not happen within {timeout_s} s: {what}") from None

@@ -122,7 +122,7 @@ class Bridge:
                 raise Problem(
                     503,
                     "Too many calls",
-                    f"this media process carries {len(self.calls)} calls; raise media.max_calls or media.processes",
+                    f"{len(self.calls)} calls are carried; raise media.max_calls or media.processes",
                     retry_after_s=5,
                 )
             switch = Switch(

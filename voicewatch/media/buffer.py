@@ -9,7 +9,7 @@ the last 2 to 4 s and shrinks back by playing two packets in the time of one, be
 from __future__ import annotations
 
 from enum import Enum
-from math import ceil
+from math import ceil, inf
 from typing import NamedTuple
 
 from voicewatch.media.rtp import TICKS_PER_MS, extend
@@ -22,7 +22,7 @@ CAPACITY = 64
 WINDOW_MS = 2_000
 _CHUNK_MS = 20
 _RESTART_JUMP = 1_000
-"""A sequence number further off than this is a new stream, once a second packet confirms it (RFC 3550 A.1)."""
+"""Sequence numbers further off are a new stream, once a second packet confirms it (RFC 3550 A.1)."""
 _SURE_AFTER, _PATIENT_FOR = 25, 100
 """Pulls with more packets than wanted before delay is taken out: in silence, or in any case."""
 
@@ -49,12 +49,32 @@ _CONCEAL = Play(Kind.CONCEAL)
 _WAIT = Play(Kind.WAIT)
 
 
+class DelaySpread:
+    """How much the delay of packets varied in this window of WINDOW_MS and the one before."""
+
+    __slots__ = ("_from_ms", "_least_before_ms", "_least_ms", "_most_before_ms", "_most_ms")
+
+    def __init__(self) -> None:
+        self._least_ms = self._least_before_ms = inf
+        self._most_ms = self._most_before_ms = -inf
+        self._from_ms = -inf
+
+    def add(self, delay_ms: float, now_ms: float) -> float:
+        """Take one packet's delay (against any fixed clock); the spread in ms is returned."""
+        if now_ms - self._from_ms >= WINDOW_MS:
+            self._least_before_ms, self._most_before_ms = self._least_ms, self._most_ms
+            self._least_ms = self._most_ms = delay_ms
+            self._from_ms = now_ms
+        self._least_ms = min(self._least_ms, delay_ms)
+        self._most_ms = max(self._most_ms, delay_ms)
+        return max(self._most_ms, self._most_before_ms) - min(self._least_ms, self._least_before_ms)
+
+
 class ReceiveBuffer:
     """Push packets as they come, pull once for every chunk played."""
 
     __slots__ = (
-        "_base_before_ms",
-        "_base_ms",
+        "_delays",
         "_excess_for",
         "_floor",
         "_held",
@@ -63,11 +83,8 @@ class ReceiveBuffer:
         "_next",
         "_odd",
         "_packets",
-        "_peak_before_ms",
-        "_peak_ms",
         "_timestamp",
         "_waited",
-        "_window_from_ms",
         "concealed",
         "discarded",
         "duplicates",
@@ -89,7 +106,7 @@ class ReceiveBuffer:
         self._held = self._waited = 0
         self._least = CAPACITY
         self._excess_for = 0
-        self._forget_delays()
+        self._delays = DelaySpread()
 
     @property
     def delay_ms(self) -> int:
@@ -123,7 +140,8 @@ class ReceiveBuffer:
         self._packets[extended] = payload
         if extended >= self._highest:
             self._highest, self._timestamp = extended, ticks
-        self._note_delay(now_ms - ticks / TICKS_PER_MS, now_ms)
+        spread_ms = self._delays.add(now_ms - ticks / TICKS_PER_MS, now_ms)
+        self.target = max(MIN_TARGET, min(MAX_TARGET, 1 + ceil(spread_ms / _CHUNK_MS)))
         if len(self._packets) > CAPACITY:
             self._skip_to(self._highest - self.target + 1)
         return extended, ticks
@@ -152,7 +170,7 @@ class ReceiveBuffer:
     def _begin(self, sequence: int, timestamp: int) -> None:
         self._highest, self._timestamp = sequence + 0x10000, timestamp + (1 << 32)
         self._next, self._floor, self._waited = None, 0, 0
-        self._forget_delays()
+        self._delays = DelaySpread()
 
     def _may_begin(self) -> bool:
         if not self._packets:
@@ -225,18 +243,3 @@ class ReceiveBuffer:
 
     def _settle(self, excess_for: int = 0) -> None:
         self._least, self._excess_for = CAPACITY, excess_for
-
-    def _note_delay(self, delay_ms: float, now_ms: float) -> None:
-        if now_ms - self._window_from_ms >= WINDOW_MS:
-            self._base_before_ms, self._peak_before_ms = self._base_ms, self._peak_ms
-            self._base_ms = self._peak_ms = delay_ms
-            self._window_from_ms = now_ms
-        self._base_ms = min(self._base_ms, delay_ms)
-        self._peak_ms = max(self._peak_ms, delay_ms)
-        spread = max(self._peak_ms, self._peak_before_ms) - min(self._base_ms, self._base_before_ms)
-        self.target = max(MIN_TARGET, min(MAX_TARGET, 1 + ceil(spread / _CHUNK_MS)))
-
-    def _forget_delays(self) -> None:
-        self._base_ms = self._base_before_ms = float("inf")
-        self._peak_ms = self._peak_before_ms = float("-inf")
-        self._window_from_ms = float("-inf")

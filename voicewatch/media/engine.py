@@ -24,6 +24,7 @@ from voicewatch.media.mixer import levels_dbfs
 from voicewatch.media.opus import CHUNK_MS, CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary, silence_packet
 from voicewatch.media.room import Room
 from voicewatch.media.voice import VoiceDetector
+from voicewatch.processes.faults import fault
 from voicewatch.processes.problem import Problem
 
 log = structlog.get_logger(__name__)
@@ -32,7 +33,7 @@ TICK_NS = CHUNK_MS * 1_000_000
 MAX_BEHIND = 10
 """Ticks made good after a stall (200 ms, the longest a receiver's buffer waits); more are skipped."""
 READS_PER_DRAIN = 12
-"""Datagrams taken from one socket per 10 ms; the rest waits in the kernel, which drops when full (a flood)."""
+"""Datagrams taken from one socket per 10 ms; more wait in the kernel, which drops when full (a flood)."""
 _LEAST_TURN_NS = TICK_NS // 4
 """Between two turns at the sockets, so that made-good ticks do not leave as one burst."""
 _SILENT_DBFS = -95.0
@@ -61,7 +62,7 @@ class _Source:
 
 
 class Engine:
-    """Owns the tick, the legs and the rooms. `after_tick(tick, due_ns)` is called when a tick's packets are out."""
+    """Owns the tick, the legs and the rooms. `after_tick(tick, due_ns)` is called with the packets out."""
 
     def __init__(self, *, bitrate_bps: int, complexity: int, vad_mode: int, max_legs: int) -> None:
         self._library = OpusLibrary()
@@ -200,8 +201,8 @@ class Engine:
             else:
                 source.handshake(data, address)
                 source.leg.path.follow_nomination()
-        except Exception:  # boundary: what a peer sends may end his leg only
-            self._fail(source.leg)
+        except Exception as error:  # boundary: what a peer sends may end his leg only
+            self._fail(source.leg, error)
 
     def run_tick(self, due_ns: int) -> None:
         """One chunk for everybody."""
@@ -209,17 +210,17 @@ class Engine:
         for leg in self.legs:
             try:
                 leg.advance()
-            except Exception:  # boundary: one leg's trouble is its own
-                self._fail(leg)
+            except Exception as error:  # boundary: one leg's trouble is its own
+                self._fail(leg, error)
         for leg in self._leaving:
             leg.fade_away()
         self._listen()
         for room in self.rooms:
             try:
                 room.send(self.tick)
-            except Exception:  # boundary: one call's trouble is its own
+            except Exception as error:  # boundary: one call's trouble is its own
                 self.counters.failed_rooms += 1
-                log.exception("media_room_failed")
+                log.error("media_room_failed", **fault(error))
         self._send_reports(due_ns)
         self._free_left()
         self.after_tick(self.tick, due_ns)
@@ -249,11 +250,11 @@ class Engine:
             self._free_rows.append(leg.row)
         self._leaving.clear()
 
-    def _fail(self, leg: Leg) -> None:
+    def _fail(self, leg: Leg, error: Exception) -> None:
         if not leg.dead:
             leg.dead = True
             self.counters.failed_legs += 1
-            log.exception("media_leg_failed", leg_id=leg.leg_id)
+            log.error("media_leg_failed", leg_id=leg.leg_id, **fault(error))
             leg.pcm[:] = 0
             self._failed.append(leg)
 

@@ -88,7 +88,7 @@ def screen_offer(sdp: str, policy: CandidatePolicy) -> Screened:
 
 @dataclass(frozen=True)
 class Fragment:
-    """Candidates of a trickled SDP fragment (RFC 8840) that the policy allows, without the `candidate:` prefix."""
+    """Candidates of a trickled SDP fragment (RFC 8840) that the policy allows, without `a=candidate:`."""
 
     candidates: list[str]
     dropped: int
@@ -98,9 +98,7 @@ class Fragment:
 def screen_fragment(fragment: str, policy: CandidatePolicy, already: int) -> Fragment:
     """What may be used of a trickle; `already` candidates of this leg were taken before. Raises BadOffer."""
     if len(fragment) > MAX_FRAGMENT_BYTES:
-        raise BadOffer(
-            f"the SDP fragment is {len(fragment)} bytes long; at most {MAX_FRAGMENT_BYTES} are taken"
-        )
+        raise BadOffer(f"the SDP fragment has {len(fragment)} bytes; at most {MAX_FRAGMENT_BYTES} are taken")
     lines = [line.strip() for line in fragment.splitlines() if line.strip()]
     if any(len(line) < 2 or line[1] != "=" for line in lines):
         raise BadOffer("the SDP fragment has a line that is not <letter>=<value> (RFC 8840)")

@@ -1,8 +1,8 @@
 """libopus by ctypes: 16 kHz mono, 20 ms chunks, no allocation per call but the packet itself.
 
 PyAV's wheel carries a newer and faster libopus than most systems; it is taken first. Codec state lives in
-memory of ours, as the API allows (opus.h: a state is one block and may be copied by memcpy): so `Encoder.copy`
-splits one running stream into two that both go on without a seam.
+memory of ours, as the API allows (opus.h: a state is one block and may be copied by memcpy): so
+`Encoder.copy` splits one running stream into two that both go on without a seam.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _find_library() -> str:
     system = ctypes.util.find_library("opus")
     if system is None:
         raise OpusError(
-            "no libopus: PyAV's wheel brings one (pip install av), or install the system's (apt install libopus0)"
+            "no libopus: PyAV's wheel brings one (pip install av), or use the system's (apt install libopus0)"
         )
     return system
 

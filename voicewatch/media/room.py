@@ -8,7 +8,7 @@ joined once both encoders have heard the same for a second (measured: 0 clicks o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -82,14 +82,14 @@ class Room:
 
     __slots__ = ("_new_encoder", "_silence", "by_listener", "renditions")
 
-    def __init__(self, new_encoder: type[Encoder] | object, silence: bytes) -> None:
+    def __init__(self, new_encoder: Callable[[], Encoder], silence: bytes) -> None:
         self._new_encoder = new_encoder
         self._silence = silence
         self.by_listener: dict[Leg, Rendition] = {}
         self.renditions: list[Rendition] = []
 
     def set_hears(self, table: Mapping[Leg, Hears]) -> None:
-        """The table in force from the next tick on: listener -> legs heard. Who is not in it is sent nothing."""
+        """The table from the next tick on: listener -> legs heard. A leg that is no key is sent nothing."""
         claimed: dict[Rendition, Hears] = {}
         by_part: dict[tuple[Hears, Rendition | None], Rendition] = {}
         placed: dict[Leg, Rendition] = {}
@@ -108,7 +108,7 @@ class Room:
             hears = table[leg]
             part = next((one for one, heard in claimed.items() if heard == hears), None)
             if part is None:
-                part = Rendition(self._new_encoder(), hears)  # type: ignore[operator]
+                part = Rendition(self._new_encoder(), hears)
                 claimed[part] = hears
             placed[leg] = part
         for rendition, hears in claimed.items():

@@ -17,7 +17,13 @@ from typing import Any
 import aioice.ice
 import pylibsrtp
 import structlog
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpCodecCapability, RTCSessionDescription
+from aiortc import (
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpCodecCapability,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
 from aiortc.sdp import candidate_from_sdp
 
 from voicewatch.media.offers import BadOffer, CandidatePolicy, screen_fragment, screen_offer
@@ -51,49 +57,49 @@ _OPUS_WANTED = {"minptime": 10, "useinbandfec": 1, "maxplaybackrate": 16_000, "s
 class MediaPath:
     """A connected peer's sockets and keys. Everything here is for the engine's tick: nothing waits."""
 
-    __slots__ = ("_address", "_connection", "_rx", "_sock", "_tx", "cname", "listens", "payload_type",
+    __slots__ = ("_address", "_ice", "_rx", "_sock", "_tx", "cname", "listens", "payload_type",
                  "sockets", "speaks", "ssrc")  # fmt: skip
 
     def __init__(self, pc: RTCPeerConnection, cname: bytes) -> None:
         transceiver = pc.getTransceivers()[0]
         dtls = transceiver.sender.transport
-        self._connection = dtls.transport._connection
+        self._ice = dtls.transport._connection
         self._rx, self._tx = dtls._rx_srtp, dtls._tx_srtp
         self.ssrc: int = transceiver.sender._ssrc
-        self.payload_type: int = transceiver._codecs[0].payloadType
+        self.payload_type = _payload_type(transceiver)
         self.cname = cname
         self.speaks = transceiver.currentDirection in ("recvonly", "sendrecv")
         """The peer sends to us."""
         self.listens = transceiver.currentDirection in ("sendonly", "sendrecv")
         loop = asyncio.get_running_loop()
         self.sockets: list[tuple[socket.socket, Callable[[bytes, Any], None]]] = []
-        for protocol in self._connection._protocols:
-            sock = protocol.transport._sock
+        for protocol in self._ice._protocols:
+            sock = _socket(protocol)
             loop._remove_reader(sock.fileno())  # type: ignore[attr-defined]
             self.sockets.append((sock, protocol.datagram_received))
         self.follow_nomination()
 
     def follow_nomination(self) -> None:
         """A peer may nominate another pair later (roaming between interfaces): send where it leads now."""
-        pair = self._connection._nominated.get(1)
+        pair = self._ice._nominated.get(1)
         if pair is not None:
-            self._sock, self._address = pair.protocol.transport._sock, pair.remote_addr
+            self._sock, self._address = _socket(pair.protocol), pair.remote_addr
 
     def unprotect(self, data: bytes) -> bytes | None:
         """The RTP packet inside, or None when it is forged, replayed or too long."""
         try:
-            return self._rx.unprotect(data)  # type: ignore[no-any-return]
+            return self._rx.unprotect(data)
         except (pylibsrtp.Error, ValueError):
             return None
 
     def unprotect_rtcp(self, data: bytes) -> bytes | None:
         try:
-            return self._rx.unprotect_rtcp(data)  # type: ignore[no-any-return]
+            return self._rx.unprotect_rtcp(data)
         except (pylibsrtp.Error, ValueError):
             return None
 
     def send(self, packet: bytes) -> bool:
-        """False when the system would not take it (buffer full, no route): the packet is lost, as on the way."""
+        """False when the system would not take it (buffer full, no route): a packet lost, as on the way."""
         return self._send(self._tx.protect, packet)
 
     def send_rtcp(self, packet: bytes) -> bool:
@@ -108,7 +114,7 @@ class MediaPath:
 
 
 class Connection:
-    """One peer connection. Calls `on_connected(path)` once and `on_closed()` once, each from the event loop."""
+    """One peer connection: `on_connected(path)` is called once at most, `on_closed()` if it ends alone."""
 
     def __init__(
         self,
@@ -141,8 +147,8 @@ class Connection:
         if transceiver._offerDirection == "inactive":
             raise _bad_sdp("the audio section is inactive; offer sendrecv, or recvonly to listen")
         transceiver._codecs[0].parameters = dict(_OPUS_WANTED)
-        transceiver.sender.send = _never_start
-        transceiver.receiver.receive = _never_start
+        setattr(transceiver.sender, "send", _never_start)  # noqa: B010 - replaces a method of a stranger
+        setattr(transceiver.receiver, "receive", _never_start)  # noqa: B010
         await self._pc.setLocalDescription(await self._pc.createAnswer())
         return str(self._pc.localDescription.sdp)
 
@@ -180,23 +186,35 @@ class Connection:
             self._on_closed()
 
 
+_ordinary_addresses = aioice.ice.get_host_addresses
+
+
 class WebRtc:
     """Makes connections that follow one policy. Sets aioice's process-wide tunables."""
 
     def __init__(self, bind_host: str, *, allow_private: bool, max_candidates: int) -> None:
         self._policy = CandidatePolicy(_is_loopback(bind_host), allow_private, max_candidates)
-        ordinary = getattr(aioice.ice, "_ordinary_host_addresses", aioice.ice.get_host_addresses)
         aioice.ice.CONSENT_INTERVAL, aioice.ice.CONSENT_FAILURES = CONSENT_INTERVAL_S, CONSENT_FAILURES
         aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: _addresses(
-            bind_host, ordinary(use_ipv4, use_ipv6)
+            bind_host, _ordinary_addresses(use_ipv4, use_ipv6)
         )
-        aioice.ice._ordinary_host_addresses = ordinary
 
     def connection(
         self, on_connected: Callable[[MediaPath], None], on_closed: Callable[[], None]
     ) -> Connection:
         pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         return Connection(pc, self._policy, on_connected, on_closed)
+
+
+def _socket(protocol: Any) -> socket.socket:
+    sock: socket.socket = protocol.transport._sock
+    return sock
+
+
+def _payload_type(transceiver: RTCRtpTransceiver) -> int:
+    number = transceiver._codecs[0].payloadType
+    assert number is not None  # aiortc gave it the offer's
+    return number
 
 
 async def _never_start(*_: object) -> None:

@@ -1,0 +1,110 @@
+"""A media process: the engine with its links to front, model and recorder.
+
+Nothing here waits for anybody: facts are spooled by the link, signals and audio are told at most once or kept
+in bounded rings, and the tick goes on whoever is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from typing import Any
+
+import structlog
+
+from voicewatch.core.ids import ulid
+from voicewatch.media.bridge import MAX_SEATS, Bridge
+from voicewatch.media.engine import Engine
+from voicewatch.media.feeds import Feeds
+from voicewatch.media.webrtc import WebRtc
+from voicewatch.processes.link import Link
+from voicewatch.processes.messages import (
+    AttachLeg,
+    CloseCall,
+    DetachLeg,
+    Heard,
+    MarkClause,
+    Message,
+    OpenCall,
+    SetAudibility,
+    TrickleLeg,
+)
+from voicewatch.processes.problem import Problem
+from voicewatch.processes.sockets import Sockets
+from voicewatch.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings, sockets: Sockets, name: str) -> None:
+    """Carry calls until cancelled. OpusError if there is no libopus."""
+    await MediaProcess(settings, sockets, name).run()
+
+
+class MediaProcess:
+    """Wires one engine, one bridge and three links."""
+
+    def __init__(self, settings: Settings, sockets: Sockets, name: str) -> None:
+        epoch = ulid(time.time_ns() // 1_000_000, secrets.token_bytes(10))
+        media = settings.media
+        self._front = Link(
+            sockets.path("front"), name, epoch, state=lambda: self.bridge.state(), on_ask=self._obey
+        )
+        self._model = Link(
+            sockets.path("model"), name, epoch, on_message=self._from_model, on_up=lambda: feeds.model_came()
+        )
+        self._recorder = Link(sockets.path("recorder"), name, epoch, on_up=lambda: feeds.recorder_came())
+        feeds = self._feeds = Feeds(self._model, self._recorder, self._front.report, media.audio_ring_s)
+        self.engine = Engine(
+            bitrate_bps=media.opus_bitrate_bps,
+            complexity=media.opus_complexity,
+            vad_mode=settings.speech.vad_aggressiveness,
+            max_legs=media.max_calls * MAX_SEATS,
+        )
+        self.bridge = Bridge(
+            self.engine,
+            WebRtc(
+                settings.host,
+                allow_private=media.allow_private_addresses,
+                max_candidates=media.max_candidates,
+            ),
+            feeds,
+            media,
+            report=self._front.report,
+            signal=self._front.signal,
+            now_ns=time.monotonic_ns,
+        )
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.engine.run())
+                for link in (self._front, self._model, self._recorder):
+                    tasks.create_task(link.run())
+        finally:
+            await self.bridge.close()
+
+    async def _obey(self, command: Message) -> dict[str, Any]:
+        """Front's commands. Raises Problem."""
+        bridge = self.bridge
+        match command:
+            case OpenCall():
+                return bridge.open_call(command)
+            case AttachLeg():
+                return await bridge.attach_leg(command)
+            case TrickleLeg():
+                return await bridge.trickle_leg(command.leg_id, command.fragment)
+            case DetachLeg():
+                return bridge.detach_leg(command.leg_id, command.reason)
+            case SetAudibility():
+                return bridge.set_audibility(command)
+            case MarkClause():
+                return bridge.mark_clause(command.call_id, command.seat_id)
+            case CloseCall():
+                return bridge.close_call(command.call_id, command.reason)
+        raise Problem(400, "Bad command", f"a media process does not know the command {command.type!r}")
+
+    def _from_model(self, message: Message, _: bytes) -> None:
+        if isinstance(message, Heard):
+            self._feeds.heard(message.stream, message.upto_ms)
