@@ -141,7 +141,7 @@ async def _keep(settings: Settings, sockets: Sockets) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, keeper.stop)
-    log.info("listening", url=url_of(settings))
+    log.info("listening", host=settings.host, port=settings.port)
     return await keeper.run()
 
 
@@ -149,9 +149,14 @@ async def _keep(settings: Settings, sockets: Sockets) -> int:
 class Inline:
     """A server running in this event loop."""
 
-    url: str
     settings: Settings
+    """With the port that was found free."""
     sockets: Sockets
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
+        return f"http://{host}:{self.settings.port}"
 
 
 @asynccontextmanager
@@ -172,7 +177,7 @@ async def run_inline(settings: Settings) -> AsyncIterator[Inline]:
             for plan in planned
         }
         try:
-            yield Inline(url_of(settings), settings, sockets)
+            yield Inline(settings, sockets)
         finally:
             front = rooms.pop("front")
             await _end(*rooms.values())  # front last, as in keeper.py
@@ -191,12 +196,6 @@ async def _end(*tasks: asyncio.Task[None]) -> None:
 def new_epoch() -> str:
     """Names one life of a process."""
     return ulid(time.time_ns() // 1_000_000, secrets.token_bytes(10))
-
-
-def url_of(settings: Settings) -> str:
-    """Where browsers reach the server."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return settings.public_url or f"http://{host}:{settings.port}"
 
 
 def _with_real_port(settings: Settings, sockets: Sockets) -> Settings:
