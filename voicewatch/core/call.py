@@ -132,11 +132,12 @@ class Escalation:
 
     @property
     def is_active(self) -> bool:
-        return self.handoff is not None and not is_final(self.handoff)
+        return self.handoff is None or not is_final(self.handoff)
 
     @property
     def is_waiting(self) -> bool:
-        return self.handoff in WAITING
+        """Nobody has said yes yet."""
+        return self.handoff is None or self.handoff in WAITING
 
 
 @dataclass

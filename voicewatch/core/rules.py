@@ -347,10 +347,20 @@ def _all_doubtful(heard: Sequence[Spoken]) -> bool:
 
 
 def _distinct(evidence: Sequence[Evidence]) -> list[Evidence]:
-    kept: dict[tuple[str, str | None, int | None], Evidence] = {}
+    """Without pieces that point at what an earlier one of their kind points at."""
+    kept: list[Evidence] = []
     for piece in evidence:
-        kept.setdefault((piece.kind, piece.utterance_id, piece.start), piece)
-    return list(kept.values())
+        if not any(_overlaps(piece, other) for other in kept):
+            kept.append(piece)
+    return kept
+
+
+def _overlaps(one: Evidence, other: Evidence) -> bool:
+    if (one.kind, one.utterance_id) != (other.kind, other.utterance_id):
+        return False
+    if one.start is None or other.start is None or one.end is None or other.end is None:
+        return one.start == other.start
+    return one.start < other.end and other.start < one.end
 
 
 def _headline(rule: Rule, times: int, pieces: Sequence[tuple[Spoken | None, Evidence]]) -> str:
