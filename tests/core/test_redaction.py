@@ -165,7 +165,7 @@ def test_three_hundred_spoken_and_written_cards() -> None:
         frame = template.replace("{}", "").split()
         if any(word in UNITS or word in TENS or word.isdigit() for word in left.split() if word not in frame):
             leaked.append((form, left))
-        elif left != template.format("[card number]"):
+        elif left.replace(" um", "").split() != template.format("[card number]").split():
             misnamed.append((form, left))
     assert leaked == []
     assert len(misnamed) <= 6  # cut in two by commas between twenty-ones: masked, by another name
