@@ -66,7 +66,7 @@ def _room(name: str) -> Room:
 
             return recorder.run
         case other:
-            raise NoBequest(f"there is no process {other!r}")
+            raise ValueError(f"there is no process {other!r}")
 
 
 # ---------------------------------------------------------------- one process, started by the keeper
@@ -76,15 +76,16 @@ def run_process(name: str) -> int:
     """Runs process `name` until SIGTERM; the exit status."""
     try:
         bequest = Bequest.received()
-        room = _room(name)
     except NoBequest as error:
         print(f"voicewatch: {error}", file=sys.stderr)
         return 2
     placement.die_with_parent(bequest.keeper_pid)
-    placement.settle(name, bequest.settings.media.processes)
     logs.configure(bequest.settings.log_level, name)
+    placement.settle(name, bequest.settings.media.processes)
     sockets = Sockets.inherited(Path(bequest.run_dir), bequest.descriptors)
     try:
+        room = _room(name)
+        placement.hasten(name)  # now that all that is slow to import is here
         asyncio.run(_until_sigterm(room(bequest.settings, sockets, name)))
     except BadSettings as error:
         log.error("bad_settings", reason=str(error))

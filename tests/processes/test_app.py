@@ -109,7 +109,7 @@ async def test_wrong_settings_end_the_house_with_their_text(run_dir: Path, setti
     assert wrong == ["setting judgement.rules: line 3 is wrong"]
 
 
-@pytest.mark.parametrize(("name", "given"), [("front", None), ("front", "{}"), ("", None), ("cellar", None)])
+@pytest.mark.parametrize(("name", "given"), [("front", None), ("front", "{}"), ("", None)])
 def test_nobody_else_starts_a_process(name: str, given: str | None) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "VOICEWATCH_PROCESS"}
     if given is not None:

@@ -37,16 +37,23 @@ def media_core(index: int, media_processes: int, cores: Sequence[int]) -> int | 
 
 
 def settle(name: str, media_processes: int) -> None:
-    """Gives the calling process its priority and core; call it before any thread exists, threads inherit."""
+    """Gives the calling process its niceness and core.
+
+    Called before anything big is imported: libraries start threads when they are, and threads inherit.
+    """
     kind = kind_of(name)
     _try("priority", lambda: os.setpriority(os.PRIO_PROCESS, 0, NICENESS[kind]))
-    if kind != "media" or sys.platform != "linux":
-        return
-    core = media_core(int(name.partition("-")[2]), media_processes, sorted(os.sched_getaffinity(0)))
-    if core is not None:
-        _try("core", lambda: os.sched_setaffinity(0, {core}))
-    policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
-    _try("realtime", lambda: os.sched_setscheduler(0, policy, os.sched_param(MEDIA_REALTIME_PRIORITY)))
+    if kind == "media" and sys.platform == "linux":
+        core = media_core(int(name.partition("-")[2]), media_processes, sorted(os.sched_getaffinity(0)))
+        if core is not None:
+            _try("core", lambda: os.sched_setaffinity(0, {core}))
+
+
+def hasten(name: str) -> None:
+    """Makes the calling thread of a media process a real-time one, if it may; threads to come are not."""
+    if kind_of(name) == "media" and sys.platform == "linux":
+        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+        _try("realtime", lambda: os.sched_setscheduler(0, policy, os.sched_param(MEDIA_REALTIME_PRIORITY)))
 
 
 def die_with_parent(parent_pid: int) -> None:
