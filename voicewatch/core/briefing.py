@@ -24,9 +24,9 @@ GREETING = re.compile(
     r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening)|yes|no|okay|ok|well|please)\b\W*", re.IGNORECASE
 )
 REQUEST = re.compile(
-    r"\b(?:i (?:want|need|would like|have (?:a |an )?(?:question|problem)|was|am calling|am moving|ordered"
-    r"|paid|cannot|can't)|i'(?:d like|m calling|m moving)|my \w+ (?:is|are|was|has|does|did)|can you|could you"
-    r"|please|how (?:do|can|much|long)|where is|when will|why (?:is|was|did|do)|is it possible|cancel|refund"
+    r"\b(?:i (?:want|need|would like|have (?:a |an )?(?:question|problem)|was|am calling|am moving"
+    r"|ordered|paid|cannot|can't)|i'(?:d like|m calling|m moving)|my \w+ (?:is|are|was|has|does|did)"
+    r"|can you|could you|please|how (?:do|can|much|long)|where is|when will|why (?:is|was|did|do)|is it possible|cancel|refund"
     r"|send me)\b",
     re.IGNORECASE,
 )
@@ -39,39 +39,40 @@ STEP = re.compile(
     r"\b(?:please (?:restart|check|try|go|open|press|click|turn|unplug|wait|enter|hold)|try"
     r"|i can (?:offer|see|find|do)|let me"
     r"|i(?: have|'ve)? (?:checked|found|looked|reset|changed|sent|updated|see)"
-    r"|(?:could|can) you (?:check|try)|you (?:can|should|need to|have to|pay)|it might|it renews|perhaps|maybe"
-    r"|your \w+ (?:is|was|has|runs))\b",
+    r"|(?:could|can) you (?:check|try)|you (?:can|should|need to|have to|pay)|it might|it renews|perhaps"
+    r"|maybe|your \w+ (?:is|was|has|runs))\b",
     re.IGNORECASE,
 )
 PROMISE = re.compile(
     r"\b(?:(?:i|we)(?:'ll| will| am going to| are going to)"
     r"|(?:i am|i'm|we are) (?:sending|booking|cancell?ing)"
-    r"|you(?:'ll| will) (?:receive|get|have|be)|will (?:arrive|be (?:sent|refunded|called))|is on its way"
-    r"|within \w+ (?:hours?|days?|minutes?))\b",
+    r"|you(?:'ll| will) (?:receive|get|have|be)|will (?:arrive|be (?:sent|refunded|called))"
+    r"|is on its way|within \w+ (?:hours?|days?|minutes?))\b",
     re.IGNORECASE,
 )
 QUESTION = re.compile(
     r"\?\s*$|^\W*(?:what|which|when|where|who|how|is|are|do|does|did|can|could|would)\b", re.IGNORECASE
 )
 SMALL_TALK = re.compile(
-    r"\b(?:(?:can|may) (?:i|we) help|help you|anything else|thank you for calling|how are you|are you sure|is that correct)\b",
+    r"\b(?:(?:can|may) (?:i|we) help|help you|anything else|thank you for calling"
+    r"|how are you|are you sure|is that correct)\b",
     re.IGNORECASE,
 )
 NUMBER_NAME = re.compile(r"\b((?:\w+ )?(?:number|code|card|id|pin))\b", re.IGNORECASE)
 
 NEXT_STEPS = {
     "asks_human": "Say at once that you are a person and that you stay on the call.",
-    "angry": "Let him finish, name what went wrong, then say what you will do and by when.",
-    "confused": "One thing at a time, in short sentences; ask him to say back what he understood.",
-    "ambiguous_consent": "His yes was not clear: ask once more, plainly, before anything is changed.",
+    "angry": "Let them finish, name what went wrong, then say what you will do and by when.",
+    "confused": "One thing at a time, in short sentences; ask them to say back what they understood.",
+    "ambiguous_consent": "The yes was not clear: ask once more, plainly, before anything is changed.",
     "repeated_failure": "Do not repeat what was tried: take another way, or take the case over.",
     "high_stakes": "Check identity and authority before money, contracts or the account are touched.",
-    "vulnerable": "Slow down, offer help beyond this matter, and note what he needs.",
-    "language_mismatch": "Find out which language he prefers; hand on if you do not speak it.",
+    "vulnerable": "Slow down, offer help beyond this matter, and note what they need.",
+    "language_mismatch": "Find out which language they prefer; hand on if you do not speak it.",
     "ai_wrong": "Check what the AI said against the account before you confirm any of it.",
     "ai_policy": "Correct what the AI should not have said.",
-    "dead_air": "Make sure that he hears you, and say why it was silent.",
-    "ai_lost": "The AI dropped out: greet him and ask what he needs, as he may not have been answered.",
+    "dead_air": "Make sure that they hear you, and say why it was silent.",
+    "ai_lost": "The AI dropped out: greet them and ask what they need, as they may not have been answered.",
     "by_hand": "A supervisor asked for you: see the note.",
 }  # fmt: skip
 
@@ -112,7 +113,7 @@ def write_briefing(call: CallState, raised: EscalationRaised) -> Briefing:
     others = [
         one.raised
         for one in call.alerts.values()
-        if one.state == "open" and one.raised.alert_id != raised.alert_id
+        if one.state == "open" and not set(one.raised.reasons) <= set(raised.reasons)
     ]
     codes = list(dict.fromkeys([*raised.reasons, *(code for one in others for code in one.reasons)]))
     return Briefing(
