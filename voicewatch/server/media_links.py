@@ -1,0 +1,104 @@
+"""Which media process holds which call, and the way to ask it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from voicewatch.processes.messages import Message
+from voicewatch.processes.problem import Problem
+
+RETRY_AFTER_S = 1
+
+
+class Peer(Protocol):
+    """The other end of a link, as `processes.link.Peer` is."""
+
+    @property
+    def process(self) -> str: ...
+    @property
+    def epoch(self) -> str: ...
+    def tell(self, message: Message, payload: bytes = b"") -> bool: ...
+    async def ask(self, command: Message, timeout_s: float = 5.0) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Home:
+    """The life of a media process in which a call is open."""
+
+    process: str
+    epoch: str
+
+
+@dataclass(frozen=True)
+class Leg:
+    call_id: str
+    seat_id: str
+
+
+class MediaLinks:
+    """Media processes by name, the calls placed on them, and the legs of those calls."""
+
+    def __init__(self) -> None:
+        self._peers: dict[str, Peer] = {}
+        self._homes: dict[str, Home] = {}
+        self._legs: dict[str, Leg] = {}
+
+    def up(self, peer: Peer) -> None:
+        self._peers[peer.process] = peer
+
+    def down(self, peer: Peer) -> None:
+        """A newer connection of the same process is left alone."""
+        if self._peers.get(peer.process) is peer:
+            del self._peers[peer.process]
+
+    def place(self) -> Peer:
+        """The least loaded process. Problem 503 if none is up."""
+        if not self._peers:
+            raise _away()
+        load = [home.process for home in self._homes.values()]
+        return min(self._peers.values(), key=lambda peer: (load.count(peer.process), peer.process))
+
+    def assign(self, call_id: str, peer: Peer) -> None:
+        self._homes[call_id] = Home(peer.process, peer.epoch)
+
+    def home(self, call_id: str) -> Home | None:
+        return self._homes.get(call_id)
+
+    def calls_of(self, process: str) -> dict[str, Home]:
+        return {call_id: home for call_id, home in self._homes.items() if home.process == process}
+
+    def lose(self, call_id: str) -> None:
+        """Its process died: the call has no home until it is placed again."""
+        self._homes.pop(call_id, None)
+        for leg_id in [leg_id for leg_id, leg in self._legs.items() if leg.call_id == call_id]:
+            del self._legs[leg_id]
+
+    def peer_of(self, call_id: str) -> Peer | None:
+        """The process that has the call open now, in the same life; None while it is away."""
+        home = self._homes.get(call_id)
+        peer = self._peers.get(home.process) if home else None
+        return peer if peer is not None and home == Home(peer.process, peer.epoch) else None
+
+    async def ask(self, call_id: str, command: Message) -> dict[str, Any]:
+        """The answer of the call's process. Problem 503 with Retry-After while it is away."""
+        peer = self.peer_of(call_id)
+        if peer is None:
+            raise _away()
+        return await peer.ask(command)
+
+    def tell(self, call_id: str, message: Message) -> bool:
+        peer = self.peer_of(call_id)
+        return peer is not None and peer.tell(message)
+
+    def add_leg(self, leg_id: str, leg: Leg) -> None:
+        self._legs[leg_id] = leg
+
+    def leg(self, leg_id: str) -> Leg | None:
+        return self._legs.get(leg_id)
+
+
+def _away() -> Problem:
+    return Problem(
+        503, "Media is restarting", "No media process can take this now.", retry_after_s=RETRY_AFTER_S
+    )

@@ -1,0 +1,272 @@
+"""The front process: journal, judgement, links to the other processes, HTTP. Run by `run`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import structlog
+import uvicorn
+
+from voicewatch.core.director import Director
+from voicewatch.core.events import Event, RecordComplete, Signal, SystemStatus, parse_event
+from voicewatch.core.ids import ulid
+from voicewatch.core.rules import BadRule, RuleBook, default_rules
+from voicewatch.processes.link import LinkServer, Peer
+from voicewatch.processes.messages import Hello, Message, Signals
+from voicewatch.processes.sockets import Sockets
+from voicewatch.record.journal import Journal, JournalFailed, Source
+from voicewatch.server.ai_seat import AISeats
+from voicewatch.server.auth import Codes, Tokens, load_key
+from voicewatch.server.calls import Calls, mint_seat_token
+from voicewatch.server.closing import Closing
+from voicewatch.server.desk import Desk
+from voicewatch.server.feed import Feed
+from voicewatch.server.guard import Guard
+from voicewatch.server.http import Front, make_app
+from voicewatch.server.media_links import MediaLinks
+from voicewatch.server.metrics import Metrics
+from voicewatch.server.pages import Pages
+from voicewatch.server.presence import Presences
+from voicewatch.server.rescue import Rescue
+from voicewatch.server.shown import KEPT_ENDED, Shown
+from voicewatch.server.status import Status
+from voicewatch.server.tables import TableKeeper
+from voicewatch.server.websocket import GOING_AWAY
+from voicewatch.settings import BadSettings, Settings
+
+log = structlog.get_logger()
+
+HELLOS_WITHIN_S = 3.0
+"""How long a restarted front waits to be told which calls the media processes hold."""
+STATUS_S = 1.0
+STOP_WITHIN_S = 3.0
+MESSAGE_LIMIT = 64 * 1024
+WEB = Path(__file__).parent.parent / "web" / "dist"
+
+
+def new_id() -> str:
+    return ulid(time.time_ns() // 1_000_000, secrets.token_bytes(10))
+
+
+async def run(settings: Settings, sockets: Sockets, name: str) -> None:
+    """Runs until cancelled. BadSettings for unusable rules, JournalFailed for a damaged journal."""
+    rules = _rules(settings)
+    journal = await Journal.open(settings.data / "journal")
+    try:
+        front = FrontProcess(settings, journal, rules)
+        await front.restore()
+        await front.serve(sockets)
+    finally:
+        await journal.close()
+
+
+class FrontProcess:
+    """The parts of front, put together."""
+
+    def __init__(self, settings: Settings, journal: Journal, rules: RuleBook) -> None:
+        judgement, data = settings.judgement, settings.data
+        self._journal = journal
+        self._media = {f"media-{index}" for index in range(settings.media.processes)}
+        self._restored: list[str] = []
+        self._all_media = asyncio.Event()
+        self.desk = Desk(
+            journal,
+            Director(
+                rules,
+                offer_timeout_ms=judgement.offer_timeout_s * 1_000,
+                wrap_up_ms=judgement.wrap_up_s * 1_000,
+                customer_grace_ms=judgement.customer_grace_s * 1_000,
+                new_id=new_id,
+            ),
+            Shown(),
+            source=Source,
+            record_failed=JournalFailed,
+        )
+        self._links = MediaLinks()
+        self._tables = TableKeeper(self.desk, self._links)
+        self._rescue = Rescue(self.desk, self._links, self._tables, judgement.customer_grace_s)
+        self._server = LinkServer(
+            on_hello=self._hello, on_gone=self._gone, on_message=self._message, on_report=self._report
+        )
+        self._closing = Closing(self.desk, self._links, self._server.peers.get)
+        self._status = Status([*sorted(self._media), "model", "recorder"], lambda: self.desk.writable)
+        tokens = Tokens(load_key(data), data / "signed_out.jsonl")
+        self._ai_seats = AISeats(
+            self.desk,
+            mint_seat=lambda call_id, seat: mint_seat_token(tokens, call_id, seat),
+            tell_model=self._tell_model,
+            tell_media=self._links.tell,
+            new_id=new_id,
+        )
+        self._presences = Presences(self.desk)
+        self._feed = Feed(self.desk, self._presences, self._status.now)
+        self._status.on_change = self._feed.signal
+        metrics = Metrics(
+            self.desk,
+            self._status.now,
+            lambda: {"events": self._feed.count, "ai": self._ai_seats.count},
+        )
+        calls = Calls(self.desk, self._links, self._rescue, self._feed, self._ai_seats, tokens, new_id)
+        self._app = make_app(
+            Front(
+                public_url=public_url(settings),
+                access=settings.access,
+                tokens=tokens,
+                codes=Codes(),
+                calls=calls,
+                feed=self._feed,
+                ai_seats=self._ai_seats,
+                presences=self._presences,
+                status=self._status,
+                metrics=metrics,
+                rules=rules,
+                pages=Pages(WEB),
+                recordings=data / "recordings",
+            )
+        )
+
+    async def restore(self) -> None:
+        """Takes up live calls from the journal, and the latest ended ones to be shown."""
+        live = await self._journal.live_calls()
+        recent = await self._journal.recent_calls(KEPT_ENDED)
+        for call_id in reversed([call_id for call_id in recent if call_id not in live]):
+            await self.desk.load_ended(call_id)
+        for call_id in live:
+            await self.desk.restore(call_id)
+        await self.desk.start_reading()
+        self._restored = live
+        log.info("restored", live=len(live), ended=len(self.desk.shown.ended()))
+
+    async def serve(self, sockets: Sockets) -> None:
+        """Until cancelled. Viewers and workers are told to come back (1001)."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._server.serve(sockets.listener("front")))
+                tasks.create_task(self.desk.run())
+                tasks.create_task(self._ai_seats.run())
+                tasks.create_task(self._feed.run())
+                tasks.create_task(self._watch_status())
+                tasks.create_task(self._make_up())
+                tasks.create_task(_serve_http(self._app, sockets.listener("http"), self._say_goodbye))
+        finally:
+            for part in (self._presences, self._tables, self._rescue, self._closing):
+                part.close()
+
+    def _say_goodbye(self) -> None:
+        self._feed.close_all(GOING_AWAY, "the server restarts")
+        self._ai_seats.close_all(GOING_AWAY, "the server restarts")
+
+    async def _make_up(self) -> None:
+        """After the hellos: what was cut off when this process ended."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HELLOS_WITHIN_S):
+                await self._all_media.wait()
+        self._rescue.restored(self._restored)
+        for call_id in self.desk.shown.ended():
+            facts = await self._journal.read(call_id)
+            if not any(isinstance(fact, RecordComplete) for fact in facts):
+                self._closing.complete(call_id)
+
+    async def _watch_status(self) -> None:
+        while True:
+            self._status.check()
+            await asyncio.sleep(STATUS_S)
+
+    # ------------------------------------------------------------ the other processes
+
+    def _hello(self, peer: Peer, hello: Hello) -> None:
+        if peer.process in self._media:
+            self._rescue.media_up(peer, hello)
+        self._status.up(peer.process)
+        if all(name in self._server.peers for name in self._media):
+            self._all_media.set()
+
+    def _gone(self, peer: Peer) -> None:
+        if peer.process in self._media:
+            self._rescue.media_gone(peer)
+        self._status.down(peer.process)
+
+    def _message(self, peer: Peer, message: Message, payload: bytes) -> None:
+        if not isinstance(message, Signals):
+            log.warning("message_not_expected", peer=peer.process, message=message.type)
+            return
+        for data in message.events:
+            event = parse_event(data)
+            if isinstance(event, SystemStatus):
+                self._status.heard(event)
+            elif isinstance(event, Signal):
+                self._feed.signal(event)
+
+    async def _report(self, peer: Peer, epoch: str, first_seq: int, events: list[Event]) -> None:
+        await self.desk.report(peer.process, epoch, first_seq, events)
+
+    def _tell_model(self, message: Message) -> bool:
+        model = self._server.peers.get("model")
+        return model is not None and model.tell(message)
+
+
+def public_url(settings: Settings) -> str:
+    """How browsers reach the server; an address that means "all" is reached by the loopback one."""
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    host = settings.host
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        if address.is_unspecified:
+            host = "127.0.0.1" if address.version == 4 else "::1"
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _rules(settings: Settings) -> RuleBook:
+    file = settings.judgement.rules
+    if not file:
+        return default_rules()
+    try:
+        return RuleBook.parse(Path(file).read_text(encoding="utf-8"))
+    except BadRule as error:
+        raise BadSettings(f"judgement.rules: {file}: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSettings(f"judgement.rules: cannot read {file}: {error}") from None
+
+
+# ---------------------------------------------------------------- HTTP
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever runs this process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve_http(app: Guard, listener: socket.socket, say_goodbye: Callable[[], None]) -> None:
+    """Until cancelled. The listener stays open for the next life of this process: a copy is served."""
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
+            ws_max_size=MESSAGE_LIMIT,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=1,
+        )
+    )
+    serving = asyncio.ensure_future(server.serve([listener.dup()]))
+    try:
+        await asyncio.shield(serving)
+    finally:
+        say_goodbye()
+        await asyncio.sleep(0)
+        server.should_exit = True
+        await asyncio.wait([serving], timeout=STOP_WITHIN_S)

@@ -1,0 +1,132 @@
+"""What clients send, typed: bodies of routes and messages of WebSockets. Unknown fields are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from voicewatch.core.events import Mode
+from voicewatch.processes.problem import Problem
+
+LONGEST_CALL_MS = 7 * 24 * 3_600_000
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+Note = Annotated[str, StringConstraints(max_length=2_000)]
+Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Milliseconds = Annotated[int, Field(ge=0, le=LONGEST_CALL_MS)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NewCode(Body):
+    role: Literal["customer", "agent", "supervisor", "admin"]
+    name: Annotated[str, StringConstraints(max_length=80)] = ""
+    path: Annotated[str, StringConstraints(pattern=r"^/[a-z/]{0,60}$")] = ""
+    """Page the link opens; empty: that of the role."""
+    grants: Annotated[list[Literal["unmask", "recordings"]], Field(max_length=2)] = []
+
+
+class SignIn(Body):
+    code: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class NewCall(Body):
+    attributes: Annotated[
+        dict[Key, Annotated[str, StringConstraints(max_length=200)]], Field(max_length=20)
+    ] = {}
+    customer_name: Annotated[str, StringConstraints(max_length=120)] = ""
+    recording_consent: bool = True
+
+
+class NewPresence(Body):
+    state: Literal["available", "away"]
+
+
+class Decline(Body):
+    reason: Note = ""
+
+
+class Supervise(Body):
+    mode: Mode
+
+
+class HandBack(Body):
+    note: Note = ""
+
+
+class Escalate(Body):
+    reason: Annotated[str, StringConstraints(max_length=200)] = ""
+    agent_id: Annotated[str, StringConstraints(max_length=120)] | None = None
+
+
+class Nudge(Body):
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
+
+
+class Dismiss(Body):
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class Disposition(Body):
+    code: Literal["resolved", "follow_up", "refund", "transferred", "no_help", "other"]
+    note: Note = ""
+
+
+# ---------------------------------------------------------------- WebSockets
+
+
+class FeedHello(Body):
+    type: Literal["hello"]
+    after: Annotated[str, StringConstraints(max_length=64)] | None = None
+    token: Annotated[str, StringConstraints(max_length=8_192)] | None = None
+    presence: Literal["available", "away"] | None = None
+    """Agents: what to be from now on, so that a reconnection after a restart needs no further request."""
+
+
+class AIHello(Body):
+    type: Literal["hello"]
+    token: Annotated[str, StringConstraints(max_length=8_192)] | None = None
+    name: Name
+    capacity: Annotated[int, Field(ge=1, le=10_000)]
+    supplies_text: bool
+
+
+class InCall(Body):
+    type: str
+    call_id: Id
+
+
+class Said(InCall):
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000)]
+    start_ms: Milliseconds | None = None
+    end_ms: Milliseconds | None = None
+    duration_ms: Milliseconds | None = None
+
+
+class Tool(InCall):
+    name: Name
+    ok: bool
+    detail: Note = ""
+
+
+class Confidence(InCall):
+    value: Annotated[float, Field(ge=0, le=1)]
+
+
+def first_problem(error: ValidationError) -> Problem:
+    """The first thing wrong, naming its field; what was sent is not repeated."""
+    return problem_of(error.errors(include_url=False, include_input=False, include_context=False))
+
+
+def problem_of(errors: Any) -> Problem:
+    """Of a list of pydantic error details: Problem 400 that names the first field to blame."""
+    first = errors[0]
+    field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    detail = (
+        "This field is not known here; leave it out." if first["type"] == "extra_forbidden" else first["msg"]
+    )
+    return Problem(400, "Bad request", f"{field}: {detail}" if field else detail, field=field)

@@ -1,0 +1,60 @@
+"""The state of the house: which processes are there, and what is degraded while one is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from voicewatch.core.events import SystemStatus
+
+DEGRADES = {"model": "analysis", "recorder": "recording"}
+"""What suffers while a process is away; media processes: `media`."""
+
+
+class Status:
+    """`processes`: those expected to connect. `on_change` is called with the new state."""
+
+    def __init__(self, processes: Iterable[str], writable: Callable[[], bool]) -> None:
+        self._states = {"front": "up"} | dict.fromkeys(processes, "starting")
+        self._writable = writable
+        self._model = SystemStatus(call_id="")
+        self.on_change: Callable[[SystemStatus], None] = lambda _: None
+        self._told: SystemStatus | None = None
+
+    def up(self, process: str) -> None:
+        self._states[process] = "up"
+        self.check()
+
+    def down(self, process: str) -> None:
+        self._states[process] = "down"
+        if process == "model":
+            self._model = SystemStatus(call_id="")
+        self.check()
+
+    def heard(self, status: SystemStatus) -> None:
+        """What the model process says of its own lag, engines and troubles."""
+        self._model = status
+        self.check()
+
+    def check(self) -> None:
+        """Tells of a change, if there is one."""
+        now = self.now()
+        if now != self._told:
+            self._told = now
+            self.on_change(now)
+
+    def now(self) -> SystemStatus:
+        away = [name for name, state in self._states.items() if state != "up"]
+        troubles = [DEGRADES.get(name, "media") for name in away] + list(self._model.degraded)
+        if not self._writable():
+            troubles.append("journal")
+        return SystemStatus(
+            call_id="",
+            processes=dict(self._states),
+            degraded=list(dict.fromkeys(troubles)),
+            analysis_lag_ms=self._model.analysis_lag_ms,
+            engines=self._model.engines,
+        )
+
+    @property
+    def is_ok(self) -> bool:
+        return self._writable() and all(state == "up" for state in self._states.values())
