@@ -102,6 +102,11 @@ class Endpointer:
         return self._open is not None
 
     @property
+    def paused(self) -> bool:
+        """Silent for `tail_ms` in the middle of an utterance, or at its end."""
+        return self._open is not None and self._open.paused
+
+    @property
     def now_ms(self) -> int:
         """End of the last chunk pushed."""
         return self._floor_ms if self._next_ms is None else self._next_ms
@@ -122,6 +127,14 @@ class Endpointer:
         """The chunk [at_ms, at_ms + 20). Chunks before the last one or before the floor are ignored."""
         return list(self._push(_Chunk(at_ms, voiced, level_dbfs)))
 
+    def skip_to(self, at_ms: int) -> list[Boundary]:
+        """No chunks until `at_ms`: too long a gap for an utterance to go on over it."""
+        found = list(self._end("gap"))
+        self._recent.clear()
+        self._floor_ms = max(self._floor_ms, at_ms)
+        self._next_ms = at_ms
+        return found
+
     def close(self) -> list[Boundary]:
         """The leg ends here: what was being said is an utterance."""
         return list(self._end("closed"))
@@ -131,19 +144,11 @@ class Endpointer:
     def _push(self, chunk: _Chunk) -> Iterator[Boundary]:
         if chunk.at_ms < self.now_ms:
             return
-        if self._next_ms is not None and chunk.at_ms > self._next_ms:
-            yield from self._bridge(chunk.at_ms)
-        yield from self._step(chunk)
-
-    def _bridge(self, at_ms: int) -> Iterator[Boundary]:
-        assert self._next_ms is not None
-        if at_ms - self._next_ms > FILLED_GAP_MS:
-            yield from self._end("gap")
-            self._recent.clear()
-            self._floor_ms = max(self._floor_ms, at_ms)
-            return
-        while self._next_ms < at_ms:
+        if chunk.at_ms - self.now_ms > FILLED_GAP_MS:
+            yield from self.skip_to(chunk.at_ms)
+        while self._next_ms is not None and self._next_ms < chunk.at_ms:
             yield from self._step(_Chunk(self._next_ms, False, SILENT_DBFS))
+        yield from self._step(chunk)
 
     def _step(self, chunk: _Chunk) -> Iterator[Boundary]:
         self._recent.append(chunk)

@@ -1,0 +1,205 @@
+"""What was heard and scored, as facts: the one place where model values become events."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from audio_models.api import Recognition, Scorer, ScoreRequest, Scores, Transcriber, Turn
+from voicewatch.core.endpointing import Ended
+from voicewatch.core.events import (
+    Evidence,
+    Interim,
+    Role,
+    Sentiment,
+    TranscriptGap,
+    Uncertainty,
+    UtteranceFinal,
+    UtteranceScored,
+    Word,
+)
+from voicewatch.core.redaction import find_spans
+from voicewatch.speech.pipeline import Heard, Shown, Stream
+
+REMEMBERED_TURNS = 12
+"""Turns of a call kept as the context of the next one's scores; older ones are forgotten."""
+
+
+class Understanding:
+    """The turns of each call, and what the scorer makes of a new one in their light."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._turns: dict[str, deque[Turn]] = {}
+
+    def heard(self, final: UtteranceFinal) -> UtteranceScored:
+        """Scores of an utterance that was recognised."""
+        recognition = Recognition(
+            tuple(word.probability for word in final.words if word.probability is not None),
+            final.avg_logprob,
+            final.no_speech_prob,
+            final.suspect,
+            final.low_fidelity,
+        )
+        return self._score(final, final.text, final.language, recognition)
+
+    def context(self, call_id: str) -> list[tuple[str, str]]:
+        """(role, text) of the call's last turns, for telling what is private in the next one."""
+        return [(turn.role, turn.text) for turn in self._turns.get(call_id, ())]
+
+    def reported(self, utterance: UtteranceScored, text: str, language: str) -> UtteranceScored:
+        """Scores of an utterance whose speaker gave the text; `utterance` says whose it is."""
+        return self._score(utterance, text, language, None)
+
+    def forget(self, call_id: str) -> None:
+        """The call is over."""
+        self._turns.pop(call_id, None)
+
+    def _score(
+        self,
+        utterance: UtteranceFinal | UtteranceScored,
+        text: str,
+        language: str,
+        recognition: Recognition | None,
+    ) -> UtteranceScored:
+        turns = self._turns.setdefault(utterance.call_id, deque(maxlen=REMEMBERED_TURNS))
+        request = ScoreRequest(text, utterance.role.value, language, tuple(turns), recognition)
+        scores = self._scorer.score(request)
+        turns.append(Turn(utterance.role.value, text))
+        return UtteranceScored(
+            call_id=utterance.call_id,
+            at_ms=utterance.at_ms,
+            utterance_id=utterance.utterance_id,
+            seat_id=utterance.seat_id,
+            role=utterance.role,
+            sentiment=sentiment_of(scores),
+            uncertainty=uncertainty_of(scores),
+            cues=dict(scores.cues),
+            not_scored=dict(scores.not_scored),
+            evidence=evidence_of(scores, text, utterance.utterance_id),
+        )
+
+
+def sentiment_of(scores: Scores) -> Sentiment | None:
+    found = scores.sentiment
+    if found is None:
+        return None
+    return Sentiment(score=found.score, label=found.label, confidence=found.confidence)
+
+
+def uncertainty_of(scores: Scores) -> Uncertainty | None:
+    found = scores.uncertainty
+    if found is None:
+        return None
+    return Uncertainty(
+        score=found.score,
+        recognition=found.recognition,
+        speaker=found.speaker,
+        dialogue=found.dialogue,
+    )
+
+
+def evidence_of(scores: Scores, text: str, utterance_id: str | None) -> list[Evidence]:
+    return [
+        Evidence(
+            kind=span.kind,
+            quote=text[span.start : span.end],
+            utterance_id=utterance_id,
+            start=span.start,
+            end=span.end,
+            value=span.value,
+            note=span.note,
+        )
+        for span in scores.evidence
+    ]
+
+
+def final_fact(
+    heard: Heard,
+    engine: Transcriber,
+    at_ms: int,
+    latency_ms: dict[str, int],
+    context: Sequence[tuple[str, str]],
+) -> UtteranceFinal:
+    """The utterance, with word times on the call's clock and what is private in it marked."""
+    stream, span, transcript = heard.stream, heard.span, heard.transcript
+    return UtteranceFinal(
+        call_id=stream.call_id,
+        at_ms=at_ms,
+        utterance_id=heard.utterance_id,
+        seat_id=stream.seat_id,
+        role=stream.role,
+        start_ms=span.onset_ms,
+        end_ms=span.speech_end_ms,
+        text=transcript.text,
+        words=[
+            Word(
+                text=word.text,
+                start_ms=span.start_ms + word.start_ms,
+                end_ms=span.start_ms + word.end_ms,
+                probability=None if word.probability is None else round(word.probability, 3),
+            )
+            for word in transcript.words
+        ],
+        mask=find_spans(transcript.text, context),
+        language=stream.language,
+        engine=f"{engine.name} {engine.model}",
+        low_fidelity=engine.low_fidelity,
+        suspect=transcript.suspect,
+        avg_logprob=_rounded(transcript.avg_logprob),
+        no_speech_prob=_rounded(transcript.no_speech_prob),
+        latency_ms=latency_ms,
+    )
+
+
+def latency_parts(heard: Heard, now_ms: int, now_s: float, first_partial_ms: int | None) -> dict[str, int]:
+    """From the true end of speech to now (`now_ms` on the call's clock): parts that add up to the total."""
+    total = max(0, now_ms - heard.span.speech_end_ms)
+    hangover = min(total, heard.ended_ms - heard.span.speech_end_ms)
+    decoding = 0 if heard.taken_s is None else round((now_s - heard.taken_s) * 1000)
+    compute = min(decoding, total - hangover)
+    parts = {
+        "hangover": hangover,
+        "queue": total - hangover - compute,
+        "compute": compute,
+        "total": total,
+    }
+    return parts if first_partial_ms is None else parts | {"first_partial": first_partial_ms}
+
+
+def interim_signal(shown: Shown, at_ms: int) -> Interim:
+    return Interim(
+        call_id=shown.stream.call_id,
+        at_ms=at_ms,
+        utterance_id=shown.utterance_id,
+        seat_id=shown.stream.seat_id,
+        role=shown.stream.role,
+        start_ms=shown.onset_ms,
+        committed=shown.committed,
+        tail=shown.tail,
+        first_partial_ms=at_ms - shown.onset_ms if shown.first else None,
+    )
+
+
+def gap_fact(stream: Stream, span: Ended, at_ms: int, reason: str) -> TranscriptGap:
+    return TranscriptGap(
+        call_id=stream.call_id,
+        at_ms=at_ms,
+        seat_id=stream.seat_id,
+        start_ms=span.onset_ms,
+        end_ms=span.speech_end_ms,
+        reason=reason,
+    )
+
+
+def roles_of(roles: Sequence[str]) -> list[Role]:
+    """Roles by name; ValueError names the wrong one and those there are."""
+    known = {role.value: role for role in Role}
+    for name in roles:
+        if name not in known:
+            raise ValueError(f"unknown role {name!r}; known: {', '.join(known)}")
+    return [known[name] for name in roles]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -1,0 +1,309 @@
+"""One leg from chunks to utterances: what must be decoded when, in audio time, and what came of it.
+
+Pure: chunks and transcripts go in, jobs and results come out. A leg replayed from `needed_from_ms` gives
+the same utterances under the same names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio_models.api import SAMPLE_RATE_HZ, Transcript
+from voicewatch.core.endpointing import (
+    FILLED_GAP_MS,
+    Boundary,
+    Ended,
+    Endpointer,
+    EndpointSettings,
+    Paused,
+    Started,
+)
+from voicewatch.core.events import Role
+from voicewatch.core.transcript import LocalAgreement, sounds_unfinished
+from voicewatch.settings import SpeechSettings
+from voicewatch.speech.jobs import Job, Kind
+
+SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
+BYTES_PER_MS = SAMPLES_PER_MS * 2
+FIRST_PARTIAL_MS = 500
+"""Speech before the first decode: with 100 ms to notice and decode it is shown well within 0.9 s."""
+LONGER_STEPS = ((3_000, 1), (8_000, 2), (1 << 30, 3))
+"""Utterance shorter than so many ms: a partial every so many steps (each decode grows with the utterance)."""
+MIN_VOICED_MS = 160
+MIN_VOICED_SHARE = 0.15
+"""Of the utterance's audio, pre-roll and tail included; less is noise, and not decoded."""
+SPARE_MS = 1_000
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Which leg it is, as media opened it."""
+
+    number: int
+    call_id: str
+    seat_id: str
+    role: Role
+    language: str = "en"
+    zero_mono_ns: int = 0
+
+
+@dataclass(frozen=True)
+class Heard:
+    """An utterance that ended and its transcript. `ended_ms`: audio time at which the end was noticed."""
+
+    stream: Stream
+    utterance_id: str
+    span: Ended
+    ended_ms: int
+    transcript: Transcript
+    taken_s: float | None = None
+    """When its decode began; None if one made at the pause before served."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Interim text of the utterance being spoken; both parts empty: it came to nothing."""
+
+    stream: Stream
+    utterance_id: str
+    start_ms: int
+    onset_ms: int
+    committed: str
+    tail: str
+    first: bool = False
+
+
+@dataclass
+class _Utterance:
+    utterance_id: str
+    start_ms: int
+    onset_ms: int
+    next_partial_ms: int
+    words: LocalAgreement = field(default_factory=LocalAgreement)
+    shown: bool = False
+    pause: Paused | None = None
+    early: Transcript | None = None
+    """What an early decode up to `pause` heard."""
+
+
+class Pipeline:
+    """The leg `stream`. Chunks before `floor_ms` were understood in an earlier life and are ignored."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        settings: SpeechSettings,
+        *,
+        floor_ms: int = 0,
+        partials: bool = True,
+        early: bool = True,
+    ) -> None:
+        """`early`: decode at pauses already (too dear with an engine that is slow and unsure)."""
+        self.stream = stream
+        self._settings = settings
+        self._partials = partials
+        self.early = early
+        self._endpointer = Endpointer(
+            EndpointSettings(
+                hangover_ms=settings.hangover_ms,
+                unfinished_hangover_ms=max(800, settings.hangover_ms),
+                max_utterance_ms=settings.max_utterance_ms,
+            ),
+            floor_ms,
+        )
+        self._pcm = bytearray()
+        self._pcm_from_ms = floor_ms
+        self._open: _Utterance | None = None
+        self._ended: dict[str, tuple[Ended, int, bool]] = {}  # waiting for their final decode
+
+    @property
+    def now_ms(self) -> int:
+        return self._endpointer.now_ms
+
+    @property
+    def needed_from_ms(self) -> int:
+        """Audio before this will never be needed again, once all that was heard is safe."""
+        waiting = [span.start_ms for span, _, _ in self._ended.values()]
+        return min([self._endpointer.needed_from_ms, *waiting])
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is being said and no final is awaited."""
+        return self._open is None and not self._ended
+
+    # ------------------------------------------------------------ chunks in
+
+    def push(
+        self, at_ms: int, pcm: bytes | memoryview, voiced: bool, level_dbfs: int
+    ) -> list[Job | Heard | Shown]:
+        """20 ms of 16 kHz int16. Gives decodes to make, and what is settled without one."""
+        if at_ms < self.now_ms:
+            return []
+        if at_ms - self.now_ms > FILLED_GAP_MS:
+            found = self._bind(self._endpointer.skip_to(at_ms))
+            self._pcm.clear()
+            self._pcm_from_ms = at_ms
+        else:
+            found = []
+            self._pcm += bytes((at_ms - self.now_ms) * BYTES_PER_MS)
+        self._pcm += pcm
+        found += self._bind(self._endpointer.push(at_ms, voiced, level_dbfs))
+        found += self._partial_due()
+        self._trim()
+        return found
+
+    def close(self) -> list[Job | Heard | Shown]:
+        """The leg ends: what was being said is an utterance."""
+        return self._bind(self._endpointer.close())
+
+    def _bind(self, boundaries: list[Boundary]) -> list[Job | Heard | Shown]:
+        return [out for boundary in boundaries for out in self._bound(boundary)]
+
+    def _bound(self, boundary: Boundary) -> list[Job | Heard | Shown]:
+        if isinstance(boundary, Started):
+            self._open = _Utterance(
+                f"{self.stream.seat_id}-{boundary.onset_ms}",
+                boundary.start_ms,
+                boundary.onset_ms,
+                boundary.onset_ms + FIRST_PARTIAL_MS,
+            )
+            return []
+        if isinstance(boundary, Paused):
+            return self._pause(boundary)
+        return self._end(boundary)
+
+    def _pause(self, pause: Paused) -> list[Job | Heard | Shown]:
+        assert self._open is not None
+        self._open.pause, self._open.early = pause, None
+        if not self.early:
+            return []
+        return [self._job(Kind.EARLY, self._open.utterance_id, pause.start_ms, pause.end_ms)]
+
+    def _end(self, span: Ended) -> list[Job | Heard | Shown]:
+        utterance, self._open = self._open, None
+        assert utterance is not None
+        if not _is_speech(span):
+            return [self._nothing(utterance.utterance_id, span)] if utterance.shown else []
+        pause = utterance.pause
+        if utterance.early is not None and pause is not None and pause.end_ms == span.end_ms:
+            return [
+                *self._settle(utterance.utterance_id, span, self.now_ms, utterance.shown, utterance.early)
+            ]
+        self._ended[utterance.utterance_id] = (span, self.now_ms, utterance.shown)
+        return [self._job(Kind.FINAL, utterance.utterance_id, span.start_ms, span.end_ms)]
+
+    def _partial_due(self) -> list[Job | Heard | Shown]:
+        open_now, now_ms = self._open, self.now_ms
+        if open_now is None or not self._partials or now_ms < open_now.next_partial_ms:
+            return []
+        if self._endpointer.paused:
+            return []  # nothing new has been said
+        length_ms = now_ms - open_now.start_ms
+        steps = next(count for below_ms, count in LONGER_STEPS if length_ms < below_ms)
+        open_now.next_partial_ms = now_ms + steps * self._settings.partial_step_ms
+        job = self._job(Kind.PARTIAL, open_now.utterance_id, open_now.start_ms, now_ms)
+        job.prefix = open_now.words.committed
+        return [job]
+
+    # ------------------------------------------------------------ transcripts in
+
+    def decoded(self, job: Job, transcript: Transcript) -> list[Heard | Shown]:
+        """What came of one of this leg's jobs."""
+        if job.kind is Kind.FINAL:
+            waiting = self._ended.pop(job.utterance_id, None)
+            if waiting is None:
+                return []
+            span, ended_ms, shown = waiting
+            return self._settle(job.utterance_id, span, ended_ms, shown, transcript, job)
+        open_now = self._open
+        if open_now is None or open_now.utterance_id != job.utterance_id:
+            return []
+        if job.kind is Kind.EARLY and open_now.pause == Paused(job.start_ms, job.end_ms):
+            open_now.early = transcript
+            self._endpointer.unfinished(sounds_unfinished(transcript.text.split()))
+        if transcript.suspect or not transcript.text:
+            return []
+        return self._show(open_now, transcript.text.split(), job.end_ms)
+
+    def given_up(self, job: Job) -> Ended | None:
+        """A final that will never come: its span, for the gap to be marked."""
+        waiting = self._ended.pop(job.utterance_id, None)
+        return None if waiting is None else waiting[0]
+
+    def _show(self, utterance: _Utterance, words: list[str], heard_ms: int) -> list[Heard | Shown]:
+        before = (utterance.words.committed, utterance.words.tail)
+        utterance.words.push(words, heard_ms)
+        now = (utterance.words.committed, utterance.words.tail)
+        if now == before:
+            return []
+        first, utterance.shown = not utterance.shown, True
+        return [
+            Shown(
+                self.stream,
+                utterance.utterance_id,
+                utterance.start_ms,
+                utterance.onset_ms,
+                " ".join(now[0]),
+                " ".join(now[1]),
+                first,
+            )
+        ]
+
+    def _settle(
+        self,
+        utterance_id: str,
+        span: Ended,
+        ended_ms: int,
+        shown: bool,
+        transcript: Transcript,
+        job: Job | None = None,
+    ) -> list[Heard | Shown]:
+        if not transcript.text:
+            return [self._nothing(utterance_id, span)] if shown else []
+        return [Heard(self.stream, utterance_id, span, ended_ms, transcript, job.taken_s if job else None)]
+
+    def _nothing(self, utterance_id: str, span: Ended) -> Shown:
+        return Shown(self.stream, utterance_id, span.start_ms, span.onset_ms, "", "")
+
+    # ------------------------------------------------------------ audio
+
+    def _job(self, kind: Kind, utterance_id: str, start_ms: int, end_ms: int) -> Job:
+        if kind is Kind.PARTIAL:
+            job = Job(kind, self.stream.number, utterance_id, start_ms, end_ms, lambda: self._newest(job))
+        else:
+            pcm = self._cut(start_ms, end_ms)
+            job = Job(kind, self.stream.number, utterance_id, start_ms, end_ms, lambda: _floats(pcm))
+        job.language = self.stream.language
+        return job
+
+    def _newest(self, job: Job) -> NDArray[np.float32]:
+        """The utterance up to now, or nothing if it is over."""
+        open_now = self._open
+        if open_now is None or open_now.utterance_id != job.utterance_id:
+            return _floats(b"")
+        job.end_ms = self.now_ms
+        job.prefix = open_now.words.committed
+        return _floats(self._cut(job.start_ms, job.end_ms))
+
+    def _cut(self, start_ms: int, end_ms: int) -> bytes:
+        first = (start_ms - self._pcm_from_ms) * BYTES_PER_MS
+        return bytes(self._pcm[first : first + (end_ms - start_ms) * BYTES_PER_MS])
+
+    def _trim(self) -> None:
+        spare_ms = self._endpointer.needed_from_ms - self._pcm_from_ms
+        if spare_ms >= SPARE_MS:
+            del self._pcm[: spare_ms * BYTES_PER_MS]
+            self._pcm_from_ms += spare_ms
+
+
+def _floats(pcm: bytes) -> NDArray[np.float32]:
+    return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / np.float32(32768)
+
+
+def _is_speech(span: Ended) -> bool:
+    return span.voiced_ms >= MIN_VOICED_MS and span.voiced_ms >= MIN_VOICED_SHARE * (
+        span.end_ms - span.start_ms
+    )

@@ -1,0 +1,357 @@
+"""The model process: chunks of all legs come in from media, finals and their scores go to front.
+
+Media dies or front dies, and this one goes on; this one dies, and its successor is fed again from what
+front had made durable (`heard`). Nothing here ever waits for the recogniser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import struct
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from audio_models.api import (
+    MissingModel,
+    Scorer,
+    Transcriber,
+    Transcript,
+    UnsupportedLanguage,
+    describe_engines,
+    load_scorer,
+    load_transcriber,
+)
+from voicewatch.core.events import Event, SystemStatus, UtteranceScored
+from voicewatch.core.ids import ulid
+from voicewatch.processes.link import Link, LinkServer, Peer
+from voicewatch.processes.messages import (
+    Audio,
+    CloseStream,
+    ForgetCall,
+    Hello,
+    Message,
+    OpenStream,
+    ScoreText,
+)
+from voicewatch.processes.messages import Heard as HeardMessage
+from voicewatch.processes.problem import Problem
+from voicewatch.processes.sockets import Sockets
+from voicewatch.settings import BadSettings, Settings
+from voicewatch.speech.facts import Understanding, final_fact, gap_fact, interim_signal, latency_parts
+from voicewatch.speech.jobs import Job
+from voicewatch.speech.pipeline import Heard, Pipeline, Shown, Stream
+from voicewatch.speech.scheduler import Scheduler
+
+log = structlog.get_logger()
+
+CHUNK_HEADER = struct.Struct("!HIBb")
+CHUNK_BYTES = 640
+VOICED = 1
+TICK_S = 1.0
+LAGGING_MS = 2_000
+"""Older finals than this not yet decoded: `degraded` says so."""
+MAX_STREAMS = 512
+"""Legs listened to at once; more are refused and counted, so that a broken peer cannot fill the memory."""
+
+
+@dataclass
+class _Leg:
+    """One stream of one media process."""
+
+    peer: Peer
+    wire_number: int
+    pipeline: Pipeline
+    unsafe: deque[tuple[int, int]] = field(default_factory=deque)
+    """(report seq, start of its utterance's audio): not yet known durable. Bounded by the spool."""
+    told_ms: int = 0
+    closed: bool = False
+    first_partial_ms: dict[str, int] = field(default_factory=dict)
+    """By utterance, until its final: a handful at most."""
+
+    @property
+    def done(self) -> bool:
+        return self.closed and self.pipeline.idle
+
+
+class ModelProcess:
+    """Legs, their pipelines, the scheduler between them and the recogniser."""
+
+    def __init__(self, settings: Settings, link: Link, scorer: Scorer, name: str) -> None:
+        self._settings = settings
+        self._link = link
+        self._scorer = scorer
+        self._name = name
+        self._understanding = Understanding(scorer)
+        self._engine: Transcriber | None = None
+        self._legs: dict[int, _Leg] = {}
+        self._by_wire: dict[tuple[str, int], int] = {}
+        self._next_number = 1
+        self._refused = 0
+        self._scheduler = Scheduler(
+            settings.speech.workers, on_transcript=self._decoded, on_given_up=self._given_up
+        )
+
+    # ------------------------------------------------------------ life
+
+    def listen_with(self, engine: Transcriber) -> None:
+        """The recogniser is there: what has waited is decoded."""
+        log.info("recogniser_loaded", engine=engine.name, model=engine.model)
+        self._engine = engine
+        for leg in self._legs.values():
+            leg.pipeline.early = not engine.low_fidelity
+        self._scheduler.start(engine)
+
+    async def watch(self) -> None:
+        """Once a second: hung decodes, how far behind we are, what is safe. Cancelled by its owner."""
+        while True:
+            self._scheduler.check()
+            self._link.signal([self.status()])
+            self.tell_heard()
+            await asyncio.sleep(TICK_S)
+
+    def status(self) -> SystemStatus:
+        lag_ms = self._scheduler.jobs.lag_ms(time.monotonic())
+        degraded = ["transcription is behind"] if self._engine and lag_ms > LAGGING_MS else []
+        if self._refused:
+            degraded.append("legs refused: too many at once")
+        engines = describe_engines(self._engine, self._scorer) if self._engine else {}
+        return SystemStatus(
+            call_id="",
+            processes={self._name: "up" if self._engine else "starting"},
+            degraded=degraded,
+            analysis_lag_ms=lag_ms,
+            engines=engines,
+        )
+
+    def close(self) -> None:
+        self._scheduler.close()
+
+    # ------------------------------------------------------------ from media
+
+    def gone(self, peer: Peer) -> None:
+        """Its legs ended, for all we know; if it comes again, it opens them again."""
+        for leg in [one for one in self._legs.values() if one.peer is peer]:
+            self._close_leg(leg)
+
+    def receive(self, peer: Peer, message: Message, payload: bytes) -> None:
+        if isinstance(message, Audio):
+            self._audio(peer, message, payload)
+        elif isinstance(message, OpenStream):
+            self._open(peer, message)
+        elif isinstance(message, CloseStream):
+            leg = self._leg(peer, message.stream)
+            if leg is not None:
+                self._close_leg(leg)
+
+    def _open(self, peer: Peer, message: OpenStream) -> None:
+        before = self._leg(peer, message.stream)
+        if before is not None:
+            self._close_leg(before)
+        if len(self._legs) >= MAX_STREAMS:
+            self._refused += 1
+            return
+        number, self._next_number = self._next_number, self._next_number + 1
+        stream = Stream(
+            number, message.call_id, message.seat_id, message.role, message.language, message.zero_mono_ns
+        )
+        pipeline = Pipeline(
+            stream,
+            self._settings.speech,
+            floor_ms=message.replay_from_ms or 0,
+            early=self._engine is None or not self._engine.low_fidelity,
+        )
+        self._legs[number] = _Leg(peer, message.stream, pipeline, told_ms=message.replay_from_ms or 0)
+        self._by_wire[(peer.process, message.stream)] = number
+
+    def _audio(self, peer: Peer, message: Audio, payload: bytes) -> None:
+        for wire_number, at_ms, flags, level_dbfs, pcm in chunks_of(payload, message.count):
+            leg = self._leg(peer, wire_number)
+            if leg is not None:
+                self._act(leg, leg.pipeline.push(at_ms, pcm, bool(flags & VOICED), level_dbfs))
+
+    def _leg(self, peer: Peer, wire_number: int) -> _Leg | None:
+        number = self._by_wire.get((peer.process, wire_number))
+        return None if number is None else self._legs.get(number)
+
+    def _close_leg(self, leg: _Leg) -> None:
+        if leg.closed:
+            return
+        leg.closed = True
+        number = leg.pipeline.stream.number
+        if self._by_wire.get((leg.peer.process, leg.wire_number)) == number:
+            del self._by_wire[(leg.peer.process, leg.wire_number)]
+        self._act(leg, leg.pipeline.close())
+        self._drop_if_done(leg)
+
+    def _drop_if_done(self, leg: _Leg) -> None:
+        if leg.done:
+            self._legs.pop(leg.pipeline.stream.number, None)
+            self._scheduler.jobs.forget(leg.pipeline.stream.number)
+
+    # ------------------------------------------------------------ what came of it
+
+    def _act(self, leg: _Leg, found: list[Job | Heard | Shown] | list[Heard | Shown]) -> None:
+        for one in found:
+            if isinstance(one, Job):
+                self._scheduler.submit(one)
+            elif isinstance(one, Heard):
+                self._report_final(leg, one)
+            else:
+                self._show(leg, one)
+
+    def _decoded(self, job: Job, transcript: Transcript) -> None:
+        leg = self._legs.get(job.stream)
+        if leg is not None:
+            self._act(leg, leg.pipeline.decoded(job, transcript))
+            self._drop_if_done(leg)
+
+    def _given_up(self, job: Job, reason: str) -> None:
+        leg = self._legs.get(job.stream)
+        span = leg.pipeline.given_up(job) if leg else None
+        if leg is None or span is None:
+            return
+        stream = leg.pipeline.stream
+        self._report(leg, gap_fact(stream, span, now_ms(stream), reason), span.start_ms)
+        self._link.signal(
+            [interim_signal(Shown(stream, job.utterance_id, span.start_ms, span.onset_ms, "", ""), 0)]
+        )
+        self._drop_if_done(leg)
+
+    def _report_final(self, leg: _Leg, heard: Heard) -> None:
+        assert self._engine is not None
+        at_ms = now_ms(heard.stream)
+        first_partial_ms = leg.first_partial_ms.pop(heard.utterance_id, None)
+        latency_ms = latency_parts(heard, at_ms, time.monotonic(), first_partial_ms)
+        context = self._understanding.context(heard.stream.call_id)
+        final = final_fact(heard, self._engine, at_ms, latency_ms, context)
+        self._report(leg, final, heard.span.start_ms)
+        self._report(leg, self._understanding.heard(final), heard.span.start_ms)
+
+    def _report(self, leg: _Leg, event: Event, start_ms: int) -> None:
+        leg.unsafe.append((self._link.report(event), start_ms))
+
+    def _show(self, leg: _Leg, shown: Shown) -> None:
+        signal = interim_signal(shown, now_ms(shown.stream))
+        if signal.first_partial_ms is not None:
+            leg.first_partial_ms[shown.utterance_id] = signal.first_partial_ms
+        if not shown.committed and not shown.tail:
+            leg.first_partial_ms.pop(shown.utterance_id, None)
+        self._link.signal([signal])
+
+    # ------------------------------------------------------------ what is safe
+
+    def tell_heard(self) -> None:
+        """Tells media from where a successor of this process would have to be fed."""
+        durable = self._link.acknowledged()
+        for leg in self._legs.values():
+            while leg.unsafe and leg.unsafe[0][0] <= durable:
+                leg.unsafe.popleft()
+            upto_ms = leg.pipeline.needed_from_ms
+            if leg.unsafe:
+                upto_ms = min(upto_ms, leg.unsafe[0][1])
+            if upto_ms > leg.told_ms and leg.peer.tell(HeardMessage(stream=leg.wire_number, upto_ms=upto_ms)):
+                leg.told_ms = upto_ms
+
+    # ------------------------------------------------------------ from front
+
+    async def command(self, command: Message) -> dict[str, Any]:
+        """score_text and forget_call. Problem for anything else."""
+        if isinstance(command, ScoreText):
+            self._score_text(command)
+            return {"utterance_id": command.utterance_id}
+        if isinstance(command, ForgetCall):
+            self._understanding.forget(command.call_id)
+            return {}
+        raise Problem(400, "Bad command", f"the model process takes no {command.type}", field="type")
+
+    def told(self, message: Message, _: bytes) -> None:
+        """The same as tells."""
+        if isinstance(message, ScoreText):
+            self._score_text(message)
+        elif isinstance(message, ForgetCall):
+            self._understanding.forget(message.call_id)
+
+    def _score_text(self, command: ScoreText) -> None:
+        whose = UtteranceScored(
+            call_id=command.call_id,
+            at_ms=command.at_ms,
+            utterance_id=command.utterance_id,
+            seat_id=command.seat_id,
+            role=command.role,
+        )
+        self._link.report(self._understanding.reported(whose, command.text, command.language))
+
+
+def chunks_of(payload: bytes, count: int) -> Iterator[tuple[int, int, int, int, memoryview]]:
+    """(stream, at_ms, flags, level, pcm) of each chunk in an Audio message; a short payload gives fewer."""
+    size = CHUNK_HEADER.size + CHUNK_BYTES
+    view = memoryview(payload)
+    for at in range(0, min(len(payload) // size, count) * size, size):
+        yield (*CHUNK_HEADER.unpack_from(view, at), view[at + CHUNK_HEADER.size : at + size])
+
+
+def now_ms(stream: Stream) -> int:
+    """Present moment on the call's clock (CLOCK_MONOTONIC is one for all processes of a machine)."""
+    return max(0, (time.monotonic_ns() - stream.zero_mono_ns) // 1_000_000)
+
+
+async def run(settings: Settings, sockets: Sockets, name: str, engine: Transcriber | None = None) -> None:
+    """Runs until cancelled. BadSettings when the recogniser wanted is not on this machine.
+
+    `engine` takes the place of the one named in the settings.
+    """
+    process: ModelProcess
+
+    def on_message(message: Message, payload: bytes) -> None:
+        process.told(message, payload)
+
+    async def on_ask(command: Message) -> dict[str, Any]:
+        return await process.command(command)
+
+    def on_hello(_: Peer, __: Hello) -> None:
+        """Media opens its streams by itself."""
+
+    async def on_report(_: Peer, __: str, ___: int, ____: list[Event]) -> None:
+        raise Problem(400, "Bad report", "the model process keeps no facts")
+
+    epoch = ulid(time.time_ns() // 1_000_000, secrets.token_bytes(10))
+    link = Link(
+        sockets.path("front"),
+        name,
+        epoch,
+        on_message=on_message,
+        on_ask=on_ask,
+        on_ack=lambda _: process.tell_heard(),
+    )
+    process = ModelProcess(settings, link, load_scorer(), name)
+    server = LinkServer(
+        on_hello=on_hello, on_gone=process.gone, on_message=process.receive, on_report=on_report
+    )
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(link.run())
+            tasks.create_task(server.serve(sockets.listener("model")))
+            tasks.create_task(process.watch())
+            process.listen_with(engine or await _loaded(settings))
+    except BaseExceptionGroup as group:
+        bad, others = group.split(BadSettings)
+        if bad is None or others is not None:
+            raise
+        raise bad.exceptions[0] from None
+    finally:
+        process.close()
+
+
+async def _loaded(settings: Settings) -> Transcriber:
+    """The recogniser of the settings, loaded in a thread so that links answer meanwhile."""
+    speech = settings.speech
+    try:
+        return await asyncio.to_thread(load_transcriber, speech.engine, speech.model, speech.language)
+    except (MissingModel, UnsupportedLanguage) as error:
+        raise BadSettings(str(error)) from None
