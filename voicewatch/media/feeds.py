@@ -56,6 +56,7 @@ class Stream:
     """Durable up to here: the model said so."""
     missed_from_ms: int | None = None
     """First chunk dropped from `waiting` since one was last taken."""
+    missed_why: str = ""
     voice_gone_ms: int | None = None
     """First voiced chunk that left the ring before it was known to be durable."""
     known_to_model: bool = False
@@ -81,7 +82,7 @@ class Feeds:
     ) -> Stream:
         stream = Stream(
             self._free_number(), call_id, seat_id, role, zero_mono_ns, to_model, to_recorder,
-            deque(maxlen=self._ring_chunks), deque(maxlen=self._ring_chunks),
+            deque(maxlen=self._ring_chunks), deque(maxlen=self._ring_chunks + CATCH_UP_CHUNKS),
         )  # fmt: skip
         self._streams[stream.number] = stream
         return stream
@@ -95,7 +96,8 @@ class Feeds:
         if stream.known_to_recorder:
             self._recorder.tell(closing)
         if stream.waiting:
-            stream.missed_from_ms = stream.missed_from_ms or stream.waiting[0][0]
+            if stream.missed_from_ms is None:
+                self._miss(stream)
             self._tell_missed(stream, stream.waiting[-1][0] + CHUNK_MS)
 
     def heard(self, number: int, upto_ms: int) -> None:
@@ -113,9 +115,9 @@ class Feeds:
         """Another connection, perhaps another process: it knows nothing, give it all that is not durable."""
         for stream in self._streams.values():
             stream.known_to_model = False
-            stream.waiting = deque(stream.ring, maxlen=self._ring_chunks)
+            stream.waiting = deque(stream.ring, maxlen=self._ring_chunks + CATCH_UP_CHUNKS)
             if stream.voice_gone_ms is not None and stream.missed_from_ms is None:
-                stream.missed_from_ms = stream.voice_gone_ms
+                stream.missed_from_ms, stream.missed_why = stream.voice_gone_ms, "model_died"
             stream.voice_gone_ms = None
 
     def recorder_came(self) -> None:
@@ -134,10 +136,10 @@ class Feeds:
             if stream.voice_gone_ms is None and gone[_FLAGS_AT] & VOICED:
                 stream.voice_gone_ms = gone_ms
         stream.ring.append(entry)
-        if len(stream.waiting) == self._ring_chunks:
+        if len(stream.waiting) == stream.waiting.maxlen:
             self.chunks_missed += 1
             if stream.missed_from_ms is None:
-                stream.missed_from_ms = stream.waiting[0][0]
+                self._miss(stream)
         stream.waiting.append(entry)
 
     def packet(self, stream: Stream, at_ms: int, packet: bytes) -> None:
@@ -179,6 +181,10 @@ class Feeds:
             for _ in range(count):
                 stream.waiting.popleft()
 
+    def _miss(self, stream: Stream) -> None:
+        stream.missed_from_ms = stream.waiting[0][0]
+        stream.missed_why = "overload" if self._model.connected else "model_died"
+
     def _tell_missed(self, stream: Stream, end_ms: int) -> None:
         start_ms, stream.missed_from_ms = stream.missed_from_ms, None
         if start_ms is not None and end_ms > start_ms:
@@ -189,7 +195,7 @@ class Feeds:
                     seat_id=stream.seat_id,
                     start_ms=start_ms,
                     end_ms=end_ms,
-                    reason="model_died",
+                    reason=stream.missed_why,
                 )
             )
 
