@@ -26,6 +26,7 @@ from voicewatch.core.events import (
     Evidence,
     Fact,
     LegLive,
+    RecordingSegment,
     Severity,
     SilenceBegan,
     UtteranceFinal,
@@ -125,6 +126,16 @@ async def test_speech_heard_again_is_known(journal: Journal, second: UtteranceFi
     assert bool(await journal.append([second])) is kept
     if not kept:  # also when it comes a third time, and its score goes with it
         assert await journal.append([second, scored(second.utterance_id)]) == []
+
+
+async def test_a_recording_is_known_by_its_path(journal: Journal) -> None:
+    def segment(path: str) -> RecordingSegment:
+        return RecordingSegment(
+            call_id="c1", seat_id="s", role="ai", path=path, start_ms=0, duration_ms=1, packets=1
+        )
+
+    assert len(await journal.append([segment("c1/s-1.opus"), segment("c1/s-1.opus")])) == 1
+    assert len(await journal.append([segment("c1/s-1.opus"), segment("c1/s-2.opus")])) == 1
 
 
 async def test_what_waits_is_committed_together(journal: Journal) -> None:

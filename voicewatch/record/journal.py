@@ -100,9 +100,10 @@ class Journal:
         """Writes in one transaction; what is returned is durable and holds `seq` and `at`.
 
         Left out are: a report already known by its source, an utterance_final whose id is in the call or
-        which overlaps more than half with a recognised one of its seat, a second score of an utterance, and
-        facts of an erased call. Raises JournalFailed if the disk does not take it: nothing of this append
-        was written then, and it may be tried again. Cancelling the wait does not undo the write.
+        which overlaps more than half with a recognised one of its seat, a second score of an utterance, a
+        recording_segment whose path is in the call, and facts of an erased call. Raises JournalFailed if the
+        disk does not take it: nothing of this append was written then, and it may be tried again. Cancelling
+        the wait does not undo the write.
         """
         return await self._submit(Append([Prepared.of(fact) for fact in facts], source))
 

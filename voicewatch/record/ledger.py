@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from voicewatch.core.events import Fact, UtteranceFinal, UtteranceScored, parse_event
+from voicewatch.core.events import Fact, RecordingSegment, UtteranceFinal, UtteranceScored, parse_event
 from voicewatch.record.sealing import KeyRing, SealBroken, private_database, seal, unseal
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
@@ -183,13 +183,15 @@ class Ledger:
         return [self._insert(fact) for fact in facts if self._is_new(fact.fact)]
 
     def _is_new(self, fact: Fact) -> bool:
-        """False for what a restarted model process says again, and for facts of an erased call."""
+        """False for what a restarted process says again, and for facts of an erased call."""
         if self._database.execute("SELECT 1 FROM erased WHERE call_id = ?", (fact.call_id,)).fetchone():
             return False
         if isinstance(fact, UtteranceFinal):
             return self._is_new_utterance(fact)
         if isinstance(fact, UtteranceScored):
             return self._is_new_score(fact)
+        if isinstance(fact, RecordingSegment):
+            return self._is_new_recording(fact)
         return True
 
     def _is_new_utterance(self, fact: UtteranceFinal) -> bool:
@@ -234,6 +236,14 @@ class Ledger:
         if dropped:
             return False
         return self._database.execute("INSERT OR IGNORE INTO scores VALUES (?, ?)", place).rowcount == 1
+
+    def _is_new_recording(self, fact: RecordingSegment) -> bool:
+        """A recorder that died before it knew that its fact is durable says it again."""
+        known = self._database.execute(
+            "SELECT 1 FROM facts WHERE call_id = ? AND type = ? AND json_extract(body, '$.path') = ?",
+            (fact.call_id, fact.type, fact.path),
+        ).fetchone()
+        return known is None
 
     def _insert(self, prepared: Prepared) -> Stored:
         fact = prepared.fact
