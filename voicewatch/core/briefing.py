@@ -26,7 +26,8 @@ GREETING = re.compile(
 REQUEST = re.compile(
     r"\b(?:i (?:want|need|would like|have (?:a |an )?(?:question|problem)|was|am calling|am moving"
     r"|ordered|paid|cannot|can't)|i'(?:d like|m calling|m moving)|my \w+ (?:is|are|was|has|does|did)"
-    r"|can you|could you|please|how (?:do|can|much|long)|where is|when will|why (?:is|was|did|do)|is it possible|cancel|refund"
+    r"|can you|could you|please|how (?:do|can|much|long)|where is|when will|why (?:is|was|did|do)"
+    r"|is it possible|cancel|refund"
     r"|send me)\b",
     re.IGNORECASE,
 )

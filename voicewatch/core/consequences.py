@@ -42,6 +42,12 @@ AI_ABSENT_MS = 8_000
 CUSTOMER_CONNECT_MS = 60_000
 """A call whose customer never connects ends after so long."""
 
+AGENT_FAILED = {
+    "agent_lost": "the agent was lost",
+    "agent_never_connected": "the agent did not connect",
+}
+"""Reason of a failed handoff -> what the next agent reads."""
+
 
 @dataclass(frozen=True)
 class Means:
@@ -189,13 +195,15 @@ def _agent_gone(means: Means, call: CallState) -> list[Fact]:
             return facts
         facts += _resumed(call, reason)
         if escalation is not None and serves:
-            facts.append(_raised_again(means, call, escalation))
+            facts.append(_raised_again(means, call, escalation, AGENT_FAILED[reason]))
         return facts
     return []
 
 
-def _raised_again(means: Means, call: CallState, lost: Escalation) -> EscalationRaised:
-    headline = lost.raised.headline.removesuffix("; the agent was lost")
+def _raised_again(means: Means, call: CallState, lost: Escalation, why: str) -> EscalationRaised:
+    headline = lost.raised.headline
+    for earlier in AGENT_FAILED.values():
+        headline = headline.removesuffix(f"; {earlier}")
     return lost.raised.model_copy(
         update={
             "escalation_id": means.new_id(),
@@ -203,7 +211,7 @@ def _raised_again(means: Means, call: CallState, lost: Escalation) -> Escalation
             "seq": 0,
             "at": None,
             "severity": min(lost.raised.severity, Severity.HIGH, key=list(Severity).index),
-            "headline": f"{headline}; the agent was lost",
+            "headline": f"{headline}; {why}",
             "agent_id": "",
         }
     )
@@ -219,11 +227,8 @@ def _supervisor_gone(means: Means, call: CallState) -> list[Fact]:
 
 def _ai_is_there(means: Means, call: CallState) -> bool:
     def waits(seat: Seat) -> bool:
-        return (
-            (seat.leg in ("none", "connecting")
-            and call.at_ms - seat.opened_at_ms < AI_ABSENT_MS)
-            or (seat.leg == "lost"
-            and not _is_gone(means, call, seat))
+        return (seat.leg in ("none", "connecting") and call.at_ms - seat.opened_at_ms < AI_ABSENT_MS) or (
+            seat.leg == "lost" and not _is_gone(means, call, seat)
         )
 
     seats = call.open_seats(Role.AI)
