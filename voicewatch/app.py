@@ -27,6 +27,7 @@ from voicewatch.processes import logs, placement
 from voicewatch.processes.bequest import EXIT_BAD_SETTINGS, Bequest, NoBequest
 from voicewatch.processes.faults import fault
 from voicewatch.processes.keeper import Keeper, Plan
+from voicewatch.processes.pulse import beat
 from voicewatch.processes.sockets import Sockets, bind_tcp
 from voicewatch.settings import BadSettings, Settings
 
@@ -86,7 +87,7 @@ def run_process(name: str) -> int:
     try:
         room = _room(name)
         placement.hasten(name)  # now that all that is slow to import is here
-        asyncio.run(_until_sigterm(room(bequest.settings, sockets, name)))
+        asyncio.run(_until_sigterm(room(bequest.settings, sockets, name), bequest.pulse))
     except BadSettings as error:
         log.error("bad_settings", reason=str(error))
         return EXIT_BAD_SETTINGS
@@ -96,8 +97,9 @@ def run_process(name: str) -> int:
     return 0
 
 
-async def _until_sigterm(running: Coroutine[Any, Any, None]) -> None:
+async def _until_sigterm(running: Coroutine[Any, Any, None], pulse: int) -> None:
     task = asyncio.create_task(running)
+    beating = asyncio.create_task(beat(pulse))
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_stray)
     loop.add_signal_handler(signal.SIGTERM, task.cancel)
@@ -105,6 +107,8 @@ async def _until_sigterm(running: Coroutine[Any, Any, None]) -> None:
         await task
     except asyncio.CancelledError:
         log.info("ended")
+    finally:
+        beating.cancel()
 
 
 def _log_stray(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -36,6 +36,7 @@ OBEDIENT = """
 STUBBORN = OBEDIENT.replace("lambda *_: sys.exit(0)", "signal.SIG_IGN").replace(
     "signal.pause()", "while True: time.sleep(1)"
 )
+HANGING = OBEDIENT.replace("signal.pause()", 'os.write(told["pulse"], b"."); time.sleep(3600)')
 FAILING = "import sys; sys.exit(3)"
 MISCONFIGURED = "import sys; sys.exit(78)"
 
@@ -132,6 +133,29 @@ async def test_a_child_that_cannot_live_is_reported_and_does_not_stop_the_others
     trouble = [line for line in lines if line["event"] == "process_keeps_dying"]
     assert trouble[0]["child"] == "model"
     assert {line["cause"] for line in lines if line["event"] == "process_died"} == {"exit status 3"}
+
+
+async def test_a_child_whose_loop_stops_is_replaced(
+    settings: Settings, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicewatch.processes.keeper.CHECK_S", 0.02)
+    programs = running_programs({"front": OBEDIENT, "model": HANGING})
+    plans = [Plan("front", ("front",)), Plan("model", ("model",))]
+    keeper = Keeper(plans, settings, sockets, "EPOCH", command=programs)
+    with capture_logs() as lines:
+        async with kept(keeper):
+            await lives(sockets.run_dir, "model", 2)
+            assert keeper.processes["front"].restarts == 0  # it never beat: nothing is expected of it
+    assert {line["child"] for line in lines if line["event"] == "process_hung"} == {"model"}
+
+
+async def test_a_program_that_is_not_there_is_tried_again(settings: Settings, sockets: Sockets) -> None:
+    keeper = Keeper([Plan("model")], settings, sockets, "EPOCH", command=lambda _: ["/no/such/program"])
+    with capture_logs() as lines:
+        async with kept(keeper), asyncio.timeout(WAIT_S):
+            while keeper.processes["model"].restarts < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert "process_not_started" in [line["event"] for line in lines]
 
 
 async def test_wrong_settings_end_the_house(settings: Settings, sockets: Sockets) -> None:

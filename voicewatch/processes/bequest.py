@@ -24,6 +24,8 @@ class Bequest(BaseModel):
     run_dir: str
     descriptors: dict[str, int]
     """Listening sockets by name; the child has them open under these numbers."""
+    pulse: int
+    """The descriptor to beat on, see pulse.py."""
     keeper_pid: int
 
     def environment(self) -> dict[str, str]:

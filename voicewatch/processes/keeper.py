@@ -19,6 +19,7 @@ import structlog
 from voicewatch.processes.bequest import EXIT_BAD_SETTINGS, Bequest
 from voicewatch.processes.link import Link
 from voicewatch.processes.messages import ChildStatus, HouseStatus
+from voicewatch.processes.pulse import CHECK_S, Pulse
 from voicewatch.processes.restart import RestartPolicy
 from voicewatch.processes.sockets import Sockets
 from voicewatch.settings import Settings
@@ -57,8 +58,10 @@ class Child:
         self._on_change = on_change
         self._told: signal.Signals | None = None
 
-    async def live(self, command: list[str], environment: dict[str, str], descriptors: Sequence[int]) -> int:
-        """One life: its exit status, negative for a signal."""
+    async def start(
+        self, command: list[str], environment: dict[str, str], descriptors: Sequence[int]
+    ) -> asyncio.subprocess.Process:
+        """Begins a life. OSError if the machine has no room for another process."""
         self.policy.started(time.monotonic())
         self._process = await asyncio.create_subprocess_exec(
             *command,
@@ -71,15 +74,20 @@ class Child:
         self.change("up", self._process.pid)
         if self._told is not None:  # it was to end while it was being started
             self._process.send_signal(self._told)
-        return await self._process.wait()
+        return self._process
 
     def change(self, state: str, pid: int | None = None, *, restarted: bool = False) -> None:
         restarts = self.status.restarts + restarted
         self.status = ChildStatus.model_validate({"state": state, "pid": pid, "restarts": restarts})
         self._on_change()
 
+    def kill(self) -> None:
+        """Ends this life; another follows."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
     def end(self, number: signal.Signals) -> None:
-        """Signals this life, or the one that is just being started."""
+        """Signals this life, or the one that is just being started; no other follows."""
         self._told = number
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
@@ -148,14 +156,30 @@ class Keeper:
             child.ended.set()
 
     async def _live(self, child: Child) -> int:
+        """One life: its exit status, negative for a signal."""
         descriptors = {name: self._sockets.listener(name).fileno() for name in child.listeners}
+        pulse = Pulse()
         bequest = Bequest(
             settings=self._settings,
             run_dir=str(self._sockets.run_dir),
             descriptors=descriptors,
+            pulse=pulse.child_end,
             keeper_pid=os.getpid(),
         )
-        return await child.live(self._command(child.name), bequest.environment(), tuple(descriptors.values()))
+        try:
+            process = await child.start(
+                self._command(child.name), bequest.environment(), [*descriptors.values(), pulse.child_end]
+            )
+            watching = asyncio.create_task(_kill_when_silent(child, pulse))
+            try:
+                return await process.wait()
+            finally:
+                watching.cancel()
+        except OSError as error:
+            log.error("process_not_started", child=child.name, reason=error.strerror)
+            return os.EX_OSERR
+        finally:
+            pulse.close()
 
     async def _mourn(self, child: Child, code: int) -> None:
         delay_s = child.policy.died(time.monotonic())
@@ -185,6 +209,13 @@ class Keeper:
 
 
 _REMEDY = "look at its lines above and run `voicewatch doctor`"
+
+
+async def _kill_when_silent(child: Child, pulse: Pulse) -> None:
+    while not pulse.stopped():  # noqa: ASYNC110 (a pipe is looked into now and then, nothing is awaited)
+        await asyncio.sleep(CHECK_S)
+    log.error("process_hung", child=child.name, remedy="it is killed and started again")
+    child.kill()
 
 
 async def _end(children: Sequence[Child], patience_s: float) -> None:

@@ -209,8 +209,11 @@ class Link:
         self._cancel_flush()
         if was_up:
             log.info("link_down", link=self._path.stem)
-            if self._on_down is not None:
-                self._on_down()
+            try:
+                if self._on_down is not None:
+                    self._on_down()
+            except Exception as error:  # boundary: as for messages
+                log.error("down_failed", link=self._path.stem, **fault(error))
 
     async def _answer(self, command: Message) -> dict[str, Any]:
         if self._on_ask is None:
