@@ -89,6 +89,10 @@ class _Utterance:
     """What an early decode up to `pause` heard."""
 
 
+Output = Job | Heard | Shown | Ended
+"""A decode to make; what came of one; interim text; an utterance that ended, whatever its words will be."""
+
+
 class Pipeline:
     """The leg `stream`. Chunks before `floor_ms` were understood in an earlier life and are ignored."""
 
@@ -124,6 +128,10 @@ class Pipeline:
         return self._endpointer.now_ms
 
     @property
+    def in_speech(self) -> bool:
+        return self._open is not None
+
+    @property
     def needed_from_ms(self) -> int:
         """Audio before this will never be needed again, once all that was heard is safe."""
         waiting = [span.start_ms for span, _, _ in self._ended.values()]
@@ -136,9 +144,7 @@ class Pipeline:
 
     # ------------------------------------------------------------ chunks in
 
-    def push(
-        self, at_ms: int, pcm: bytes | memoryview, voiced: bool, level_dbfs: int
-    ) -> list[Job | Heard | Shown]:
+    def push(self, at_ms: int, pcm: bytes | memoryview, voiced: bool, level_dbfs: int) -> list[Output]:
         """20 ms of 16 kHz int16. Gives decodes to make, and what is settled without one."""
         if at_ms < self.now_ms:
             return []
@@ -155,14 +161,14 @@ class Pipeline:
         self._trim()
         return found
 
-    def close(self) -> list[Job | Heard | Shown]:
+    def close(self) -> list[Output]:
         """The leg ends: what was being said is an utterance."""
         return self._bind(self._endpointer.close())
 
-    def _bind(self, boundaries: list[Boundary]) -> list[Job | Heard | Shown]:
+    def _bind(self, boundaries: list[Boundary]) -> list[Output]:
         return [out for boundary in boundaries for out in self._bound(boundary)]
 
-    def _bound(self, boundary: Boundary) -> list[Job | Heard | Shown]:
+    def _bound(self, boundary: Boundary) -> list[Output]:
         if isinstance(boundary, Started):
             self._open = _Utterance(
                 f"{self.stream.seat_id}-{boundary.onset_ms}",
@@ -175,27 +181,28 @@ class Pipeline:
             return self._pause(boundary)
         return self._end(boundary)
 
-    def _pause(self, pause: Paused) -> list[Job | Heard | Shown]:
+    def _pause(self, pause: Paused) -> list[Output]:
         assert self._open is not None
         self._open.pause, self._open.early = pause, None
         if not self.early:
             return []
         return [self._job(Kind.EARLY, self._open.utterance_id, pause.start_ms, pause.end_ms)]
 
-    def _end(self, span: Ended) -> list[Job | Heard | Shown]:
+    def _end(self, span: Ended) -> list[Output]:
         utterance, self._open = self._open, None
         assert utterance is not None
         if not _is_speech(span):
             return [self._nothing(utterance.utterance_id, span)] if utterance.shown else []
         pause = utterance.pause
         if utterance.early is not None and pause is not None and pause.end_ms == span.end_ms:
-            return [
-                *self._settle(utterance.utterance_id, span, self.now_ms, utterance.shown, utterance.early)
-            ]
+            settled = self._settle(
+                utterance.utterance_id, span, self.now_ms, utterance.shown, utterance.early
+            )
+            return [span, *settled]
         self._ended[utterance.utterance_id] = (span, self.now_ms, utterance.shown)
-        return [self._job(Kind.FINAL, utterance.utterance_id, span.start_ms, span.end_ms)]
+        return [span, self._job(Kind.FINAL, utterance.utterance_id, span.start_ms, span.end_ms)]
 
-    def _partial_due(self) -> list[Job | Heard | Shown]:
+    def _partial_due(self) -> list[Output]:
         open_now, now_ms = self._open, self.now_ms
         if open_now is None or not self._partials or now_ms < open_now.next_partial_ms:
             return []

@@ -11,7 +11,7 @@ import secrets
 import struct
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +45,7 @@ from voicewatch.processes.sockets import Sockets
 from voicewatch.settings import BadSettings, Settings
 from voicewatch.speech.facts import Understanding, final_fact, gap_fact, interim_signal, latency_parts
 from voicewatch.speech.jobs import Job
-from voicewatch.speech.pipeline import Heard, Pipeline, Shown, Stream
+from voicewatch.speech.pipeline import Heard, Output, Pipeline, Shown, Stream
 from voicewatch.speech.scheduler import Scheduler
 
 log = structlog.get_logger()
@@ -196,13 +196,13 @@ class ModelProcess:
 
     # ------------------------------------------------------------ what came of it
 
-    def _act(self, leg: _Leg, found: list[Job | Heard | Shown] | list[Heard | Shown]) -> None:
+    def _act(self, leg: _Leg, found: Sequence[Output]) -> None:
         for one in found:
             if isinstance(one, Job):
                 self._scheduler.submit(one)
             elif isinstance(one, Heard):
                 self._report_final(leg, one)
-            else:
+            elif isinstance(one, Shown):
                 self._show(leg, one)
 
     def _decoded(self, job: Job, transcript: Transcript) -> None:
