@@ -9,6 +9,7 @@ from voicewatch.processes.messages import Message
 from voicewatch.processes.problem import Problem
 
 RETRY_AFTER_S = 1
+STOPPED_RETRY_AFTER_S = 10
 
 
 class Peer(Protocol):
@@ -43,6 +44,8 @@ class MediaLinks:
         self._peers: dict[str, Peer] = {}
         self._homes: dict[str, Home] = {}
         self._legs: dict[str, Leg] = {}
+        self.stopping = False
+        """The house is being ended: no call is placed any more."""
 
     def up(self, peer: Peer) -> None:
         self._peers[peer.process] = peer
@@ -53,7 +56,11 @@ class MediaLinks:
             del self._peers[peer.process]
 
     def place(self) -> Peer:
-        """The least loaded process. Problem 503 if none is up."""
+        """The least loaded process. Problem 503 if none is up, or the house is being ended."""
+        if self.stopping:
+            raise Problem(
+                503, "Stopping", "The server is being stopped.", retry_after_s=STOPPED_RETRY_AFTER_S
+            )
         if not self._peers:
             raise _away()
         load = [home.process for home in self._homes.values()]

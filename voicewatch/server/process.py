@@ -19,7 +19,7 @@ from voicewatch.core.events import Event, RecordComplete, Signal, SystemStatus, 
 from voicewatch.core.ids import ulid
 from voicewatch.core.rules import BadRule, RuleBook, default_rules
 from voicewatch.processes.link import LinkServer, Peer
-from voicewatch.processes.messages import Hello, Message, Signals
+from voicewatch.processes.messages import Hello, HouseStatus, Message, Signals
 from voicewatch.processes.sockets import Sockets
 from voicewatch.record.journal import Journal, JournalFailed, Source
 from voicewatch.server.ai_seat import AISeats
@@ -48,6 +48,8 @@ HELLOS_WITHIN_S = 3.0
 STATUS_S = 1.0
 STOP_WITHIN_S = 3.0
 MESSAGE_LIMIT = 64 * 1024
+KEEPER = "keeper"
+"""The peer that started this process: it tells of the others, and is none of them."""
 WEB = Path(__file__).parent.parent / "web" / "dist"
 
 
@@ -184,16 +186,22 @@ class FrontProcess:
     def _hello(self, peer: Peer, hello: Hello) -> None:
         if peer.process in self._media:
             self._rescue.media_up(peer, hello)
-        self._status.up(peer.process)
+        if peer.process != KEEPER:
+            self._status.up(peer.process)
         if all(name in self._server.peers for name in self._media):
             self._all_media.set()
 
     def _gone(self, peer: Peer) -> None:
         if peer.process in self._media:
             self._rescue.media_gone(peer)
-        self._status.down(peer.process)
+        if peer.process != KEEPER:
+            self._status.down(peer.process)
 
     def _message(self, peer: Peer, message: Message, payload: bytes) -> None:
+        if isinstance(message, HouseStatus):
+            self._links.stopping = message.stopping
+            self._status.heard_keeper(message)
+            return
         if not isinstance(message, Signals):
             log.warning("message_not_expected", peer=peer.process, message=message.type)
             return
@@ -253,6 +261,7 @@ async def _serve_http(app: Guard, listener: socket.socket, say_goodbye: Callable
         uvicorn.Config(
             app,
             log_config=None,
+            log_level="warning",  # at debug its WebSockets log what is said on them
             access_log=False,
             lifespan="off",
             proxy_headers=False,

@@ -262,7 +262,12 @@ async def _text(request: Request, content_type: str) -> str:
 @about.get("/api/health", summary="Whether everything is up")
 def health(front: FrontOf) -> dict[str, Any]:
     state = "ok" if front.status.is_ok else "degraded"
-    return {"status": state, "version": __version__, "processes": front.status.now().processes}
+    return {
+        "status": state,
+        "version": __version__,
+        "processes": front.status.now().processes,
+        "restarts": front.status.restarts,
+    }
 
 
 @about.get("/api/schema", summary="JSON Schema of every event")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from voicewatch.core.events import SystemStatus
+from voicewatch.processes.messages import HouseStatus
 
 DEGRADES = {"model": "analysis", "recorder": "recording"}
 """What suffers while a process is away; media processes: `media`."""
@@ -19,6 +20,8 @@ class Status:
         self._model = SystemStatus(call_id="")
         self.on_change: Callable[[SystemStatus], None] = lambda _: None
         self._told: SystemStatus | None = None
+        self.restarts: dict[str, int] = {}
+        """By process, since the server was started; empty where no keeper tells them."""
 
     def up(self, process: str) -> None:
         self._states[process] = "up"
@@ -34,6 +37,10 @@ class Status:
         """What the model process says of its own lag, engines and troubles."""
         self._model = status
         self.check()
+
+    def heard_keeper(self, status: HouseStatus) -> None:
+        """How often each process was started again."""
+        self.restarts = {name: child.restarts for name, child in status.processes.items()}
 
     def check(self) -> None:
         """Tells of a change, if there is one."""
