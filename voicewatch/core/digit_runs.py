@@ -1,7 +1,7 @@
 """Numbers as people say and write them: "four one double two", "4111 1111", "oh seven nine, triple five".
 
 A text is cut into tokens, number words and digits become elements, and elements that follow each other as one
-number would form a run. What a run means (a card, a price, a year) is judged in `redaction.py`.
+number would form a run. What a run means (a card, a price, a year) is judged in `private_spans.py`.
 """
 
 from __future__ import annotations

@@ -31,8 +31,13 @@ PRIORITY = ("email", "iban", "card_number", "social_security_number", "date_of_b
 
 TURNS_ASKED = 2
 """A question counts for the answer and one interjection after it."""
-TURNS_KEPT = 8
+TURNS_KEPT = 16
 """Turns looked back at, at most, while a number is being given piece by piece."""
+
+NOD_WORDS = 4
+"""So short a turn does not change the subject."""
+MANY = 99
+"""Digits of a number that is masked already: enough for whatever follows."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +91,7 @@ def _find(text: str, setting: _Setting, *, is_fragment: bool, grows: bool = Fals
     spans += _ibans(text, setting)
     if setting.birth:
         spans += _birth_dates(tokens, runs)
-    if "account_number" in setting.topics:
-        spans += _codes(tokens)
+    spans += _codes(tokens, asked="account_number" in setting.topics)
     answer_only = _is_only_numbers(tokens, runs)
     for run in runs:
         if _is_private(text, tokens, run, setting, answer_only, is_fragment, grows):
@@ -130,27 +134,33 @@ def _names_birth(text: str) -> bool:
 def _goes_on(turn: str) -> bool:
     """A turn within the giving of a number: a piece of it, or "uh huh"."""
     tokens = tokens_of(turn)
-    return (
-        len(tokens) <= 4 or any(token.kind is Kind.LABEL for token in tokens) or bool(runs_of(turn, tokens))
-    )
+    if _is_nod(tokens) or any(token.kind is Kind.LABEL for token in tokens):
+        return True
+    return any(len(run.digits) >= 2 and not run.has_amount for run in runs_of(turn, tokens))
+
+
+def _is_nod(tokens: Sequence[Token]) -> bool:
+    return sum(token.kind is not Kind.OTHER for token in tokens) <= NOD_WORDS
 
 
 def _pending(context: Context) -> int:
-    """How many digits the number has with which a turn broke off just before; 0 if none did."""
-    for _, turn in reversed(context[-3:]):
+    """How many digits were said of a number that broke off just before; 0 if none did."""
+    total = 0
+    for _, turn in reversed(context[-TURNS_KEPT:]):
         tokens = tokens_of(turn)
-        while tokens and tokens[-1].kind is Kind.OTHER:
+        while tokens and (tokens[-1].kind is Kind.OTHER or tokens[-1].text in FILLERS):
             tokens.pop()
-        if not tokens:
-            continue
-        if tokens[-1].kind is Kind.LABEL:
-            return 99 if tokens[-1].text[1:-1].replace(" ", "_") in _NUMBER_LABELS else 0
+        if tokens and tokens[-1].kind is Kind.LABEL:
+            return MANY if tokens[-1].text[1:-1].replace(" ", "_") in _NUMBER_LABELS else total
         runs = runs_of(turn, tokens)
-        if runs and runs[-1].last == len(tokens) - 1 and not runs[-1].has_amount:
-            return len(runs[-1].digits)
-        if len(tokens) > 4:
-            return 0
-    return 0
+        ends_in_number = bool(runs) and runs[-1].last == len(tokens) - 1
+        if ends_in_number and not (runs[-1].has_amount or _is_years(runs[-1])):
+            total += len(runs[-1].digits)
+            if not _is_only_numbers(tokens, runs):
+                return total  # it began in this turn
+        elif runs or not _is_nod(tokens):
+            return total
+    return total
 
 
 # ---------------------------------------------------------------- numbers
@@ -173,7 +183,8 @@ def _is_private(
         return False
     if setting.topics and (count >= 3 or answer_only) and (not run.has_amount or run.spelled >= 3):
         return True
-    if setting.pending and _begins(tokens, run) and not run.has_amount:
+    goes_on = setting.pending and _begins(tokens, run) and (count >= 2 or answer_only)
+    if goes_on and not run.has_amount:
         return setting.pending + count >= 4
     if is_fragment and not run.has_amount and (count >= 3 and (run.spelled >= 3 or count >= 5)):
         return True
@@ -267,10 +278,11 @@ def is_iban(text: str) -> bool:
     return int("".join(str(int(character, 36)) for character in code[4:] + code[:4])) % 97 == 1
 
 
-def _codes(tokens: Sequence[Token]) -> Iterator[MaskSpan]:
-    """ "booking reference A1B2C3"."""
+def _codes(tokens: Sequence[Token], asked: bool) -> Iterator[MaskSpan]:
+    """ "order AB1234567", and shorter ones where such a thing is named: "booking reference A1B2C3"."""
     for token in tokens:
-        if token.kind is Kind.CODE and len(token.text) >= 5 and sum(map(str.isdigit, token.text)) >= 2:
+        digits = sum(map(str.isdigit, token.text)) if token.kind is Kind.CODE else 0
+        if digits >= 6 or (asked and digits >= 2 and len(token.text) >= 5):
             yield MaskSpan(start=token.start, end=token.end, type="account_number")
 
 

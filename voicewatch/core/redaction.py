@@ -1,9 +1,8 @@
-"""Masking of a text, of any event, and of lines for the command line. What to mask, `find_spans` says."""
+"""Masking of texts and of whole events. What to mask, `find_spans` says."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from voicewatch.core.events import (
@@ -19,7 +18,7 @@ from voicewatch.core.events import (
 )
 from voicewatch.core.private_spans import Context, find_in_fragment, find_spans, merged
 
-__all__ = ["Context", "find_spans", "label", "mask", "masked", "redact_lines"]
+__all__ = ["Context", "find_spans", "label", "mask", "masked"]
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
 
@@ -164,39 +163,3 @@ def _masked_fragment(text: str) -> str:
 def _masked_turn(briefing: Briefing, at: int) -> str:
     text = briefing.last_turns[at][1]
     return mask(text, find_spans(text, briefing.last_turns[:at]))
-
-
-# ---------------------------------------------------------------- lines
-
-
-def redact_lines(lines: Iterable[str]) -> Iterator[str]:
-    """`voicewatch redact`: JSON lines `{"id","text","context"?:[{"role","text"}]}` in, and for each
-    `{"id","text","spans":[{"start","end","type"}]}` out: the masked text, and the spans in characters of the
-    given one.
-
-    ValueError names the line and what is wrong with it. Empty lines are left out.
-    """
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            yield json.dumps(_redacted(_checked(line, number)), ensure_ascii=False)
-
-
-def _redacted(item: dict[str, Any]) -> dict[str, Any]:
-    context = [(str(turn.get("role", "")), turn["text"]) for turn in item.get("context") or ()]
-    spans = find_spans(item["text"], context)
-    return {"id": item.get("id"), "text": mask(item["text"], spans), "spans": [s.model_dump() for s in spans]}
-
-
-def _checked(line: str, number: int) -> dict[str, Any]:
-    try:
-        item = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"line {number} is not JSON: {error.msg} at character {error.pos + 1}") from None
-    if not isinstance(item, dict) or not isinstance(item.get("text"), str):
-        raise ValueError(f'line {number} needs a field "text" with a string: {{"id": ..., "text": "..."}}')
-    context = item.get("context") or []
-    if not isinstance(context, list) or not all(
-        isinstance(turn, dict) and isinstance(turn.get("text"), str) for turn in context
-    ):
-        raise ValueError(f'line {number}: "context" is a list of {{"role": ..., "text": "..."}}')
-    return item
