@@ -76,8 +76,12 @@ def _say(stage: Stage, role: str, who: str | None, text: str, scores: str | None
     context = [(one.final.role.value, one.final.text) for one in stage.call.spoken() if one.final]
     utterance_id = f"{seat.seat_id}-{start_ms}"
     common: dict[str, Any] = {
-        "call_id": CALL, "at_ms": stage.at_ms, "seat_id": seat.seat_id, "role": role, "utterance_id": utterance_id,
-    }  # fmt: skip
+        "call_id": CALL,
+        "at_ms": stage.at_ms,
+        "seat_id": seat.seat_id,
+        "role": role,
+        "utterance_id": utterance_id,
+    }
     stage.push(
         UtteranceFinal(
             **common,

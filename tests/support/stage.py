@@ -1,5 +1,5 @@
 """A director with a small honest media process: it applies wanted tables when the legs allow, and its
-own fallback when a leg is lost, as the real one does. For stories and state machines; plain values, no waiting."""
+own fallback when a leg is lost, as the real one does. For stories and state machines; nothing waits."""
 
 from __future__ import annotations
 

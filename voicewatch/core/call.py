@@ -68,8 +68,8 @@ class Seat:
     leg: str = "none"
     leg_id: str = ""
     is_open: bool = True
-    opened_at_ms: int = 0
-    lost_at_ms: int = 0
+    leg_since_ms: int = 0
+    """When `leg` became what it is; of none: when the seat was opened."""
     lost_reason: str = ""
 
     @property
@@ -203,9 +203,19 @@ class CallState:
         return next((seat for seat in self.open_seats(*roles) if seat.who == who), None)
 
     def occupants(self) -> list[Occupant]:
-        """Who is in the call, as the audibility table wants it: every open seat with its mode."""
+        """Who is in the call, as the audibility table wants it: every open seat with its mode.
+
+        A human whose leg is not there yet speaks nowhere, so that he mutes nobody either. A seat whose leg
+        is lost is left out, as in the fallback that media has applied by then, until its leg is back.
+        """
         return without_coaches_alone(
-            Occupant(seat.seat_id, seat.role, seat.mode) for seat in self.seats.values() if seat.is_open
+            Occupant(
+                seat.seat_id,
+                seat.role,
+                None if seat.mode in SPEAKS and not seat.carries_audio else seat.mode,
+            )
+            for seat in self.open_seats()
+            if seat.leg != "lost" or seat.role == Role.CUSTOMER
         )
 
     def table(self) -> Table:
@@ -288,7 +298,7 @@ def _ended(call: CallState, fact: CallEnded) -> None:
 
 def _seat_opened(call: CallState, fact: SeatOpened) -> None:
     call.seats[fact.seat_id] = Seat(
-        fact.seat_id, fact.role, fact.who, fact.name, fact.mode, opened_at_ms=fact.at_ms
+        fact.seat_id, fact.role, fact.who, fact.name, fact.mode, leg_since_ms=fact.at_ms
     )
 
 
@@ -311,7 +321,7 @@ def _leg(state: str) -> Callable[[CallState, Any], None]:
             return  # word of a leg that has been replaced
         if state == "connecting" and seat.leg_id == fact.leg_id and seat.carries_audio:
             return
-        seat.leg, seat.leg_id = state, fact.leg_id
+        seat.leg, seat.leg_id, seat.leg_since_ms = state, fact.leg_id, fact.at_ms
 
     return apply
 
@@ -320,7 +330,7 @@ def _leg_lost(call: CallState, fact: LegLost) -> None:
     seat = call.seats.get(fact.seat_id)
     if seat is None or fact.reason == "replaced" or seat.leg_id not in ("", fact.leg_id):
         return
-    seat.leg, seat.lost_at_ms, seat.lost_reason = "lost", fact.at_ms, fact.reason
+    seat.leg, seat.leg_since_ms, seat.lost_reason = "lost", fact.at_ms, fact.reason
 
 
 def _audibility(call: CallState, fact: AudibilityChanged) -> None:

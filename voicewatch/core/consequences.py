@@ -159,11 +159,12 @@ def _after_the_end(means: Means, call: CallState) -> list[Fact]:
 
 def _customer_gone(means: Means, call: CallState) -> list[Fact]:
     for seat in call.open_seats(Role.CUSTOMER):
+        waited_ms = call.at_ms - seat.leg_since_ms
         if seat.leg == "lost" and seat.lost_reason == "hangup":
             return wind_up(call, "customer_hangup")
-        if seat.leg == "lost" and call.at_ms - seat.lost_at_ms >= means.grace_ms:
+        if seat.leg == "lost" and waited_ms >= means.grace_ms:
             return wind_up(call, "customer_lost")
-        if seat.leg == "none" and call.at_ms - seat.opened_at_ms >= CUSTOMER_CONNECT_MS:
+        if _is_joining(seat) and waited_ms >= CUSTOMER_CONNECT_MS:
             return wind_up(call, "customer_lost")
     return []
 
@@ -172,13 +173,18 @@ def _is_gone(means: Means, call: CallState, seat: Seat) -> bool:
     """Lost, and not just waiting for a new media process."""
     if seat.leg != "lost":
         return False
-    return seat.lost_reason != "media_died" or call.at_ms - seat.lost_at_ms >= means.grace_ms
+    return seat.lost_reason != "media_died" or call.at_ms - seat.leg_since_ms >= means.grace_ms
+
+
+def _is_joining(seat: Seat) -> bool:
+    """For the first time, or again after its leg was lost."""
+    return seat.leg in ("none", "connecting")
 
 
 def _agent_gone(means: Means, call: CallState) -> list[Fact]:
     escalation = call.active_escalation
     for seat in call.open_seats(Role.AGENT):
-        never_came = seat.leg in ("none", "connecting") and call.at_ms - seat.opened_at_ms >= CONNECT_LIMIT_MS
+        never_came = _is_joining(seat) and call.at_ms - seat.leg_since_ms >= CONNECT_LIMIT_MS
         if not never_came and not _is_gone(means, call, seat):
             continue
         hung_up = seat.lost_reason == "hangup" and seat.mode in SPEAKS
@@ -227,9 +233,9 @@ def _supervisor_gone(means: Means, call: CallState) -> list[Fact]:
 
 def _ai_is_there(means: Means, call: CallState) -> bool:
     def waits(seat: Seat) -> bool:
-        return (seat.leg in ("none", "connecting") and call.at_ms - seat.opened_at_ms < AI_ABSENT_MS) or (
-            seat.leg == "lost" and not _is_gone(means, call, seat)
-        )
+        if _is_joining(seat):
+            return call.at_ms - seat.leg_since_ms < AI_ABSENT_MS
+        return seat.leg == "lost" and not _is_gone(means, call, seat)
 
     seats = call.open_seats(Role.AI)
     if not seats and not any(seat.role == Role.AI for seat in call.seats.values()):
@@ -310,7 +316,8 @@ def _pause_follows_voice(means: Means, call: CallState) -> list[Fact]:
         why = f"{human.role.value}_{human.mode.value if human.mode else ''}"
         return [AIPaused(call_id=call.call_id, at_ms=call.at_ms, why=why)]
     may_return = any(
-        seat.mode in SPEAKS and seat.leg == "lost" and not _is_gone(means, call, seat)
+        seat.mode in SPEAKS
+        and (_is_joining(seat) or (seat.leg == "lost" and not _is_gone(means, call, seat)))
         for seat in call.open_seats(Role.AGENT, Role.SUPERVISOR)
     )
     return _resumed(call, "human_left") if human is None and not may_return else []
