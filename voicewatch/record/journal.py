@@ -7,7 +7,6 @@ so that the rate of facts is not bound to that of the disk's syncs. Another thre
 from __future__ import annotations
 
 import asyncio
-import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +38,6 @@ their senders, who keep them, and commands of people are slow. Nothing is droppe
 BATCH_LIMIT = 256
 """Appends in one transaction, so that the first in line does not wait for ever longer commits."""
 
-_log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
@@ -208,7 +206,6 @@ class Journal:
         try:
             results = ledger.write([job.work for job in jobs if isinstance(job.work, Append)])
         except JournalFailed as error:
-            _log.error("%s", error)
             for job in jobs:
                 self._answer(job, error)
         except Exception as error:
@@ -228,7 +225,6 @@ class Journal:
             ledger.erase(call_id)
             self._answer(job, [])
         except JournalFailed as error:
-            _log.error("%s", error)
             self._answer(job, error)
 
     def _answer(self, job: _Job, answer: list[Stored] | JournalFailed) -> None:
