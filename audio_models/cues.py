@@ -45,9 +45,6 @@ _ASKS = (
     (rf"(?:contact|contacting|reach|call|calling|connect|connecting|in touch with)(?: (?:to|with))? {_SOMEBODY}", 0.8),
     (rf"is (?:there )?(?:{_SOMEBODY}) (?:there|here|available|around|free|i can|i could|to talk|to speak)", 0.9),
     (r"(?:real|live|actual|human) (?:person|human|agent|operator|being|voice)(?: please)?$", 0.8),
-    (r"(?:not|no|instead of|rather than|hate|sick of|stop|tired of|fed up with) (?:(?:talking|speaking|dealing|talk|"
-     r"speak) (?:to|with) )?(?:a |this |these |your |the )*(?:stupid )?(?:machines?|robots?|bots?|computers?|recording|ai"
-     r"|automated \w+|voice menu)", 0.8),
     (r"let me (?:speak|talk) (?:to|with)", 0.8),
     (r"(?:have|get|ask|tell) (?:someone|somebody|a \w+|your \w+) (?:to )?(?:call|ring|phone|contact) me", 0.8),
     (r"(?:call|ring|phone) me(?: (?:back|now|today|tomorrow|later|please|on|at|asap|when)\b|$)|callback|call back", 0.7),
@@ -56,6 +53,11 @@ _ASKS = (
     (r"escalate (?:this|it|my)|speak to (?:the )?(?:management|next level)", 0.9),
     (r"(?:speak|talk) (?:human|to me like a human)|human (?:please|help|support|assistance)", 0.9),
 )  # fmt: skip
+_NOT_A_MACHINE = re.compile(
+    r"\b(?:not|no|don't|won't|instead of|rather than|rather not|hate|sick of|stop|tired of|fed up with)"
+    r"(?: (?:want|like|wish|to|talking|speaking|dealing|talk|speak|deal|with)){0,5}"
+    r"(?: (?:a|this|these|your|the|stupid))* (?:machines?|robots?|bots?|computers?|recording|ai|automated \w+)\b"
+)
 _BARE_ASK = re.compile(
     rf"^(?:please |just |no |hello |hi |yes |i said )*(?:{_KIND}{_WHO})(?: please| now| thanks| thank you)*$"
 )
@@ -195,7 +197,8 @@ def _wants_human(said: Plain) -> Cue | None:
         if not _is_negated(said, match.start())
     ]
     matches += [(match, 0.9) for match in [_BARE_ASK.search(said.joined)] if match]
-    matches += [(match, 0.8) for match in _CANT_REACH.finditer(said.joined)]
+    for plea in (_CANT_REACH, _NOT_A_MACHINE):
+        matches += [(match, 0.8) for match in plea.finditer(said.joined)]
     return _best("wants_human", said, matches)
 
 

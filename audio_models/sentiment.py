@@ -88,11 +88,11 @@ def _words(said: Plain) -> list[_Hit]:
 
 
 def _mask_courtesy(hits: list[_Hit]) -> list[_Hit]:
-    """Courtesy beside a complaint is form: it does not make the complaint milder."""
+    """Courtesy beside a complaint is form, and praise that opens one is meant the other way."""
     worst = min((hit.value for hit in hits), default=0.0)
     if worst > -1.5:
         return hits
-    return [hit for hit in hits if not (0 < hit.value <= 1.9 and not hit.note)]
+    return [hit for hit in hits if hit.note or hit.value < 0 or (hit.value > 1.9 and hit.start > 0)]
 
 
 def _weigh_clauses(said: Plain, hits: list[_Hit]) -> list[_Hit]:

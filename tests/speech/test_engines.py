@@ -1,0 +1,164 @@
+"""What every recogniser must keep to, tried on each one for real."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from audio_models.api import (
+    BUNDLED_FOLDER,
+    BUNDLED_MODEL,
+    MissingModel,
+    Transcriber,
+    UnsupportedLanguage,
+    load_transcriber,
+    load_voice_detector,
+)
+from audio_models.scripted import ScriptedTranscriber
+from audio_models.whisper import BUCKETS, WhisperTranscriber
+
+Samples = NDArray[np.float32]
+ENGINES = ["scripted", "pocketsphinx", "whisper"]
+
+
+@pytest.fixture(scope="module")
+def whisper() -> WhisperTranscriber:
+    made = load_transcriber("auto", BUNDLED_MODEL)
+    assert isinstance(made, WhisperTranscriber)
+    return made
+
+
+@pytest.fixture(scope="module")
+def sphinx() -> Transcriber:
+    return load_transcriber()
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Transcriber:
+    if request.param == "scripted":
+        return ScriptedTranscriber(["i", "was", "charged", "twice"])
+    found: Transcriber = request.getfixturevalue("whisper" if request.param == "whisper" else "sphinx")
+    return found
+
+
+def noise(kind: str) -> Samples:
+    random = np.random.default_rng(7)
+    count = 3 * 16_000
+    time_s = np.arange(count) / 16_000
+    made = {
+        "silence": np.zeros(count),
+        "hiss": random.normal(0, 0.05, count),
+        "tone": 0.3 * np.sin(2 * np.pi * 440 * time_s),
+        "ringing": 0.2
+        * (np.sin(2 * np.pi * 440 * time_s) + np.sin(2 * np.pi * 480 * time_s))
+        * (time_s % 2 < 1),
+        "dial tone": 0.2 * (np.sin(2 * np.pi * 350 * time_s) + np.sin(2 * np.pi * 440 * time_s)),
+        "nothing": np.zeros(0),
+    }
+    return made[kind].astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["silence", "hiss", "tone", "ringing", "dial tone", "nothing"])
+def test_nobody_speaking_gives_no_words(engine: Transcriber, kind: str) -> None:
+    for final in (True, False):
+        transcript = engine.transcribe(noise(kind), final=final)
+        assert transcript.text == ""
+        assert transcript.words == ()
+        assert transcript.suspect
+
+
+def test_words_are_in_order_inside_the_audio_and_make_the_text(engine: Transcriber, speech: Samples) -> None:
+    transcript = engine.transcribe(speech)
+    assert " ".join(word.text for word in transcript.words) == transcript.text
+    edges = [edge for word in transcript.words for edge in (word.start_ms, word.end_ms)]
+    assert edges == sorted(edges)
+    assert edges[0] >= 0
+    assert edges[-1] <= len(speech) // 16 + 1
+    assert all(word.probability is None or 0 <= word.probability <= 1 for word in transcript.words)
+    assert "charged" in transcript.text
+
+
+def test_the_same_audio_gives_the_same_words_whatever_came_between(
+    engine: Transcriber, speech: Samples
+) -> None:
+    before = engine.transcribe(speech)
+    engine.transcribe(speech[20_000:])
+    engine.transcribe(noise("hiss"))
+    assert engine.transcribe(speech) == before
+
+
+def test_it_may_be_called_from_several_threads(engine: Transcriber, speech: Samples) -> None:
+    alone = engine.transcribe(speech).text
+    heard: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: heard.append(engine.transcribe(speech).text)) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert heard == [alone] * 3
+
+
+def test_a_forced_prefix_is_repeated(whisper: WhisperTranscriber, speech: Samples) -> None:
+    transcript = whisper.transcribe(speech, prefix=["I", "was", "charged"], final=False)
+    assert transcript.text.split()[:3] == ["I", "was", "charged"]
+
+
+def test_short_windows_are_used_only_where_the_encoder_output_cannot_pass_for_mel(
+    whisper: WhisperTranscriber, speech: Samples
+) -> None:
+    assert not {159, 160} & set(BUCKETS)
+    assert whisper.bucketed
+    for length_ms in range(100, 2_000, 300):
+        whisper.transcribe(speech[: length_ms * 16])
+
+
+def test_too_much_audio_at_once_is_refused(whisper: WhisperTranscriber) -> None:
+    with pytest.raises(ValueError, match="at most 30000 ms"):
+        whisper.transcribe(np.zeros(31 * 16_000, np.float32))
+
+
+def test_another_language_is_refused_not_guessed(sphinx: Transcriber, whisper: WhisperTranscriber) -> None:
+    for engine in (sphinx, whisper):
+        with pytest.raises(UnsupportedLanguage, match="English"):
+            engine.transcribe(np.zeros(16_000, np.float32), language="de")
+
+
+def test_without_a_model_it_is_pocketsphinx_and_says_so(sphinx: Transcriber) -> None:
+    assert sphinx.low_fidelity
+    assert "PocketSphinx" in sphinx.description
+
+
+@pytest.mark.parametrize(
+    ("engine", "model", "remedy"),
+    [
+        ("faster-whisper", "", "speech.model is empty"),
+        ("auto", "/no/such/folder", "there is no folder"),
+        ("auto", "no-such-model", "voicewatch models pull"),
+        ("auto", str(Path(__file__).parent), "model.bin"),
+        ("telepathy", "", "known: auto"),
+    ],
+)
+def test_a_missing_model_is_named_with_its_remedy(engine: str, model: str, remedy: str) -> None:
+    with pytest.raises(MissingModel, match=remedy):
+        load_transcriber(engine, model)
+
+
+def test_a_damaged_model_is_no_traceback(tmp_path: Path) -> None:
+    for name in ("config.json", "tokenizer.json"):
+        (tmp_path / name).write_bytes((BUNDLED_FOLDER / name).read_bytes())
+    (tmp_path / "model.bin").write_bytes(b"damaged")
+    with pytest.raises(MissingModel, match="cannot be read"):
+        load_transcriber("auto", str(tmp_path))
+
+
+def test_the_voice_detector_wants_20_ms() -> None:
+    detector = load_voice_detector()
+    assert detector.voiced(bytes(640)) is False
+    with pytest.raises(ValueError, match="640 bytes"):
+        detector.voiced(bytes(100))
