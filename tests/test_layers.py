@@ -37,7 +37,7 @@ SPREAD = {"structlog", "rich", "httpx", "fastapi", "starlette", "websockets", "t
 HOMES: dict[str, set[str]] = {
     "aiortc": {"voicewatch.media.webrtc", "voicewatch.demo.peer"},
     "aioice": {"voicewatch.media.webrtc", "voicewatch.demo.peer"},
-    "av": {"voicewatch.speech.analyze", "voicewatch.demo"},
+    "av": {"voicewatch.speech.audio_file", "voicewatch.demo"},
     "pylibsrtp": {"voicewatch.media.webrtc"},
     "webrtcvad": {"voicewatch.media.voice", "audio_models.vad"},
     "faster_whisper": {"audio_models.whisper", "audio_models.catalogue"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from audio_models.api import Transcript
@@ -115,7 +114,6 @@ def test_a_gap_ends_the_utterance_and_keeps_the_clock(pipeline: Pipeline, call_c
     assert [final.utterance_id for final in finals] == ["seat-820", "seat-60820", "seat-66460"]
     assert len(finals[0].audio()) == (2_000 - finals[0].start_ms) * 16
     assert len(finals[1].audio()) == len(finals[2].audio())
-    assert np.abs(finals[1].audio()).mean() == pytest.approx(np.abs(finals[2].audio()).mean(), rel=0.01)
 
 
 def test_a_lost_chunk_is_silence(pipeline: Pipeline, call_chunks: list[Chunk]) -> None:
