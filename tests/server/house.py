@@ -26,6 +26,7 @@ from voicewatch.core.events import (
     UtteranceFinal,
 )
 from voicewatch.core.ids import ulid
+from voicewatch.core.redaction import find_spans
 from voicewatch.processes.link import Link
 from voicewatch.processes.messages import (
     AttachLeg,
@@ -329,6 +330,7 @@ class House:
                 start_ms=begin,
                 end_ms=begin + 20,
                 text=text,
+                mask=find_spans(text),
             )
         )
 

@@ -41,9 +41,8 @@ log = structlog.get_logger()
 
 OUTBOX_LIMIT = 1_000
 """Messages a worker may leave unread; then it is closed with 1013 and told anew when it comes back."""
+WORKERS_LIMIT = 200
 SEAT_AGAIN_S = 1.0
-CONTEXT_TURNS = 6
-"""Earlier turns that masking of reported text looks at (a number asked for, then said)."""
 AHEAD_MS = 60_000
 """How far in the future reported speech may end: a bot may report what it has queued."""
 
@@ -209,8 +208,12 @@ class AISeats:
     # ------------------------------------------------------------ workers -> calls
 
     async def serve(self, socket: Socket, account: Account, hello: AIHello) -> None:
-        """Talks with a worker that has said hello, to the end of its socket."""
+        """Talks with a worker that said hello, to the end of its socket. Problem 403 or 503 if it may not."""
         sub = account.sub
+        if account.kind != "access" or account.role != Role.AI:
+            raise Problem(403, "Not allowed", f"This is for: ai. You are {account.role}.")
+        if len(self._workers) >= WORKERS_LIMIT and sub not in self._workers:
+            raise Problem(503, "Too many workers", f"At most {WORKERS_LIMIT} are served at once.")
         worker = Worker(account, hello.name, hello.capacity, hello.supplies_text)
         if (earlier := self._workers.get(sub)) is not None:
             earlier.stop(REFUSED, "another worker came with the same token")
@@ -289,9 +292,6 @@ class AISeats:
         start_ms, end_ms = _when(told, at_ms)
         if any(begin <= start_ms and (end is None or start_ms < end) for begin, end in call.pauses):
             return  # not heard by the customer: what is heard is what is kept
-        context = [(one.final.role.value, one.final.text) for one in call.spoken() if one.final][
-            -CONTEXT_TURNS:
-        ]
         language = call.attributes.get("language") or "en"
         final = UtteranceFinal(
             call_id=told.call_id,
@@ -302,7 +302,7 @@ class AISeats:
             start_ms=start_ms,
             end_ms=end_ms,
             text=told.text,
-            mask=list(find_spans(told.text, context)),
+            mask=find_spans(told.text, self._desk.shown.context(told.call_id)),
             language=language,
             source="reported",
         )

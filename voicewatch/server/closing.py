@@ -17,6 +17,7 @@ from voicewatch.core.events import (
     Role,
     SeatOpened,
 )
+from voicewatch.core.metrics import summary
 from voicewatch.processes.faults import fault
 from voicewatch.processes.messages import CloseCall, ForgetCall
 from voicewatch.processes.problem import Problem
@@ -27,6 +28,8 @@ log = structlog.get_logger()
 
 COMPLETE_WITHIN_S = 5.0
 """How long recordings and last words are waited for; what comes later is still journalled."""
+QUIET_S = 1.0
+"""A call with no new fact for so long after its end has no more to come."""
 AGAIN_S = 1.0
 
 
@@ -62,7 +65,9 @@ class Closing:
         try:
             try:
                 async with asyncio.timeout(COMPLETE_WITHIN_S):
-                    await self._let_go(call_id)
+                    await self._close_media(call_id)
+                    await self._last_words(call_id)
+                    await asyncio.gather(*(self._forget(name, call_id) for name in ("model", "recorder")))
                     await self._recordings_closed(call_id)
             except TimeoutError:
                 log.warning("record_incomplete", call_id=call_id)
@@ -72,14 +77,23 @@ class Closing:
         finally:
             del self._tasks[call_id], self._progress[call_id]
 
-    async def _let_go(self, call_id: str) -> None:
+    async def _close_media(self, call_id: str) -> None:
         """Media first: it ends the streams of the others."""
         try:
             await self._links.ask(call_id, CloseCall(call_id=call_id, reason="ended"))
         except Problem as problem:
             log.info("media_not_told", call_id=call_id, title=problem.title)
         self._links.lose(call_id)
-        await asyncio.gather(*(self._forget(name, call_id) for name in ("model", "recorder")))
+
+    async def _last_words(self, call_id: str) -> None:
+        """Until no more facts come: the model is still at the last utterance when its stream is closed."""
+        while True:
+            self._progress[call_id].clear()
+            try:
+                async with asyncio.timeout(QUIET_S):
+                    await self._progress[call_id].wait()
+            except TimeoutError:
+                return
 
     async def _forget(self, process: str, call_id: str) -> None:
         peer = self._peer(process)
@@ -103,6 +117,7 @@ class Closing:
                 at_ms=max(call.at_ms, call.ended.at_ms if call.ended else 0),
                 utterances=len(call.spoken()),
                 recordings=len(call.recordings),
+                summary=summary(call),
             )
             try:
                 await self._desk.state(complete)

@@ -78,6 +78,8 @@ class Desk:
         self.cursor = 0
         """Cursor of the newest fact shown."""
         self.writable = True
+        self.held: set[str] = set()
+        """Restored calls of which it is not known yet whether they go on: their clock is not looked at."""
         self._source = source
         self._record_failed = record_failed
         self._monotonic_ns = monotonic_ns
@@ -131,9 +133,8 @@ class Desk:
         async with self._turn:
             if await self._flush():
                 self._forget_old()
-                await self._write(
-                    self.director.tick({call_id: self.at_ms(call_id) for call_id in self.director.calls})
-                )
+                now = {call_id: self.at_ms(call_id) for call_id in self.director.calls.keys() - self.held}
+                await self._write(self.director.tick(now))
 
     def _forget_old(self) -> None:
         """Ended calls stay with the director for a while: late scores, dispositions."""
@@ -155,6 +156,7 @@ class Desk:
         facts = await self.record.read(call_id)
         self.director.restore(facts)
         self.shown.load(facts)
+        self.held.add(call_id)
 
     async def load_ended(self, call_id: str) -> None:
         """Takes an ended call from the journal, to be shown, and to be disposed of if it ended just now."""

@@ -7,6 +7,7 @@ takes it. So one who does not read costs little, holds nobody up, and is closed 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections import OrderedDict, deque
@@ -17,7 +18,8 @@ from typing import Any
 
 import structlog
 
-from voicewatch.core.events import Event, Fact, OfferChanged, OfferState, Signal, SystemStatus
+from voicewatch.core.events import Event, Fact, Interim, OfferChanged, OfferState, Signal, SystemStatus
+from voicewatch.core.redaction import Context
 from voicewatch.processes.problem import Problem
 from voicewatch.server.auth import Account
 from voicewatch.server.desk import Desk, Stored
@@ -36,6 +38,7 @@ VIEWERS_LIMIT = 500
 ENDED_IN_SNAPSHOT = 20
 PING_S = 15.0
 SEND_WITHIN_S = 20.0
+CLOSE_WITHIN_S = 1.0
 VIEWS_KEPT = 256
 
 ALL_CALLS = ("supervisor", "admin")
@@ -44,9 +47,10 @@ ALL_CALLS = ("supervisor", "admin")
 class Telling:
     """An event as text, made once for all who may see the same of it."""
 
-    def __init__(self, event: Event, cursor: int | None = None) -> None:
+    def __init__(self, event: Event, cursor: int | None = None, context: Context = ()) -> None:
         self.event = event
         self._cursor = cursor
+        self._context = context
 
     def text(self, unmask: bool) -> str:
         return self._plain if unmask else self._masked
@@ -64,7 +68,8 @@ class Telling:
         told: dict[str, Any] = {"type": kind}
         if self._cursor is not None:
             told["cursor"] = str(self._cursor)
-        return json.dumps(told | {"event": for_eyes(self.event, unmask).model_dump(mode="json")})
+        shown = for_eyes(self.event, unmask, self._context)
+        return json.dumps(told | {"event": shown.model_dump(mode="json")})
 
 
 @dataclass(eq=False)
@@ -78,6 +83,7 @@ class Viewer:
     latest: dict[str, Callable[[], str]] = field(default_factory=dict)
     closing: tuple[int, str] | None = None
     something: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def sees_all(self) -> bool:
@@ -108,6 +114,7 @@ class Viewer:
             self.facts.clear()
             self.latest.clear()
             self.something.set()
+            self.closed.set()
 
     def next_text(self) -> str | None:
         """Facts before views, so that a view never tells of a fact not yet told."""
@@ -186,10 +193,14 @@ class Feed:
         """The latest value of something, for those who see its call; the house's own for all staff."""
         if event.call_id and not self._desk.shown.signal(event):
             return
-        telling = Telling(event)
+        telling = self._signal_telling(event)
         for viewer in self._viewers:
             if not viewer.is_customer and (not event.call_id or viewer.sees(event.call_id)):
                 viewer.offer(event.key, partial(telling.text, viewer.account.may_unmask))
+
+    def _signal_telling(self, event: Signal) -> Telling:
+        context = self._desk.shown.context(event.call_id) if isinstance(event, Interim) else ()
+        return Telling(event, None, context)
 
     # ------------------------------------------------------------ views
 
@@ -270,15 +281,21 @@ class Feed:
         # No waiting from here to the registration: the snapshot and what follows it must join exactly.
         opening = self._opening(viewer, missed)
         self._viewers.add(viewer)
-        sending = asyncio.ensure_future(self._send_all(socket, viewer, opening))
+        reading = asyncio.ensure_future(_read_to_the_end(socket))
+        sending = asyncio.ensure_future(_send_all(socket, viewer, opening))
+        closed = asyncio.ensure_future(viewer.closed.wait())
         try:
-            while True:
-                await _ignore_message(socket)
-        except SocketClosed:
-            pass
+            await asyncio.wait({reading, sending, closed}, return_when=asyncio.FIRST_COMPLETED)
+            if viewer.closing is not None:
+                await asyncio.wait({sending}, timeout=CLOSE_WITHIN_S)  # it may wait for one who does not read
         finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            for task in (reading, sending, closed):
+                task.cancel()
+            await asyncio.gather(reading, sending, closed, return_exceptions=True)
+        if viewer.closing is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_WITHIN_S):
+                    await socket.close(*viewer.closing)
 
     async def _missed(self, viewer: Viewer, after: str | None) -> list[Stored] | None:
         """All facts behind a cursor, or None if it cannot be resumed from."""
@@ -304,7 +321,7 @@ class Feed:
         ]
         unmask = viewer.account.may_unmask
         signals = [
-            Telling(signal).text(unmask)
+            self._signal_telling(signal).text(unmask)
             for signal in self._desk.shown.signals()
             if viewer.sees(signal.call_id)
         ]
@@ -338,22 +355,6 @@ class Feed:
             "system": self._status().model_dump(mode="json"),
         }
         return f'{json.dumps(head)[:-1]}, "calls": [{", ".join(views)}]}}'
-
-    async def _send_all(self, socket: Socket, viewer: Viewer, opening: Sequence[str]) -> None:
-        try:
-            for text in opening:
-                await _send(socket, text)
-            while viewer.closing is None:
-                viewer.something.clear()
-                while (waiting := viewer.next_text()) is not None:
-                    await _send(socket, waiting)
-                if viewer.closing is None:
-                    await viewer.something.wait()
-            await socket.close(*viewer.closing)
-        except TimeoutError:
-            await socket.close(OVERLOADED, "nothing was read for too long")
-        except SocketClosed:
-            return  # the receiving side ends the viewer
 
     async def run(self) -> None:
         """Pings, and closes what has expired, until cancelled."""
@@ -392,8 +393,28 @@ async def _send(socket: Socket, text: str) -> None:
         await socket.send(text)
 
 
-async def _ignore_message(socket: Socket) -> None:
+async def _send_all(socket: Socket, viewer: Viewer, opening: Sequence[str]) -> None:
+    """Until the viewer is to be closed, or is gone."""
     try:
-        await socket.receive()
-    except Problem:
-        return  # whatever it says after its hello is of no interest
+        for text in opening:
+            await _send(socket, text)
+        while viewer.closing is None:
+            viewer.something.clear()
+            while (waiting := viewer.next_text()) is not None:
+                await _send(socket, waiting)
+            await viewer.something.wait()
+    except TimeoutError:
+        viewer.close(OVERLOADED, "nothing was read for too long")
+    except SocketClosed:
+        return
+
+
+async def _read_to_the_end(socket: Socket) -> None:
+    """Whatever a viewer says after its hello is of no interest, but that it is there."""
+    while True:
+        try:
+            await socket.receive()
+        except SocketClosed:
+            return
+        except Problem:
+            continue

@@ -25,6 +25,8 @@ log = structlog.get_logger()
 AGAIN_S = 0.5
 RETURN_S = 5.0
 """A media process away for so long is taken for dead, even if nobody starts it again."""
+BEFORE_GRACE_S = 0.25
+"""Decided so long before the director, to whom it would be a customer lost in a call that goes on."""
 
 
 class Rescue:
@@ -59,6 +61,7 @@ class Rescue:
 
     def _take_up(self, peer: Peer, call_id: str, state: dict[str, Any]) -> None:
         self._links.assign(call_id, peer)
+        self._desk.held.discard(call_id)
         for seat in state.get("seats", []):
             if seat.get("leg_id"):
                 self._links.add_leg(seat["leg_id"], Leg(call_id, seat["seat_id"]))
@@ -123,12 +126,14 @@ class Rescue:
         call = self._desk.shown.call(call_id)
         is_fresh = 0 <= self._desk.at_ms(call_id) - call.at_ms <= self._grace_s * 1_000
         if is_fresh:
+            self._desk.held.discard(call_id)
             self._start(self._save(call_id))
-            await asyncio.sleep(self._grace_s)
+            await asyncio.sleep(max(0.0, self._grace_s - BEFORE_GRACE_S))
         customer = next((seat for seat in call.seats.values() if seat.role == "customer"), None)
         if self._desk.shown.is_live(call_id) and (customer is None or not customer.carries_audio):
             at_ms = self._desk.at_ms(call_id) if is_fresh else call.at_ms
             await self._end(call_id, at_ms)
+        self._desk.held.discard(call_id)
 
     async def _end(self, call_id: str, at_ms: int) -> None:
         while self._desk.shown.is_live(call_id):

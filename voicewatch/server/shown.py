@@ -8,10 +8,12 @@ from typing import Any
 
 from voicewatch.core.call import CallState
 from voicewatch.core.events import CallEnded, CallStarted, Event, Fact, Interim, Signal, UtteranceFinal
-from voicewatch.core.redaction import masked
+from voicewatch.core.redaction import Context, masked
 
 KEPT_ENDED = 100
 """Ended calls kept folded; the longest ended is let go and read from the journal when asked for."""
+CONTEXT_TURNS = 6
+"""Earlier turns that masking looks at: a number asked for, then said."""
 
 
 class Shown:
@@ -76,6 +78,11 @@ class Shown:
         """CallView of docs/API.md. KeyError if the call is not here."""
         return self._calls[call_id].view(full, unmask)
 
+    def context(self, call_id: str) -> list[tuple[str, str]]:
+        """(role, text) of the last turns, for masking what is said next."""
+        turns = self._calls[call_id].spoken()[-CONTEXT_TURNS:]
+        return [(one.final.role.value, one.final.text) for one in turns if one.final is not None]
+
     def _end(self, call_id: str) -> None:
         self._live.pop(call_id, None)
         self._ended[call_id] = None
@@ -92,6 +99,6 @@ class Shown:
             del self._signals[key]
 
 
-def for_eyes(event: Event, unmask: bool) -> Event:
-    """The event as somebody with or without the grant `unmask` may see it."""
-    return event if unmask else masked(event)
+def for_eyes(event: Event, unmask: bool, context: Context = ()) -> Event:
+    """The event as somebody with or without the grant `unmask` may see it; `context`: what came before."""
+    return event if unmask else masked(event, context)
