@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import audio_models
 from voicewatch import __version__
 from voicewatch.cli import main
 from voicewatch.processes.sockets import bind_tcp
@@ -94,6 +95,36 @@ def test_a_bad_line_is_named(run: Run, command: str, line: str) -> None:
     assert status == 2
     assert errors.startswith("voicewatch: line 2: ")
     assert errors.count("\n") == 1
+
+
+def test_score_says_what_and_why(run: Run) -> None:
+    given = {
+        "id": "a",
+        "text": "I want to talk to a real person",
+        "context": [{"role": "ai", "text": "Hello."}],
+    }
+    status, out, _ = run("score", "--jsonl", given=json.dumps(given) + "\n")
+    scored = json.loads(out)
+    assert (status, scored["id"], scored["escalation"]["reasons"]) == (0, "a", ["asks_human"])
+    assert "real person" in scored["evidence"][0]["quote"]
+
+
+def test_analyze_reads_a_recording_and_explains_what_it_cannot_read(run: Run, tmp_path: Path) -> None:
+    clip = Path(audio_models.__file__).parent / "weights" / "selftest.wav"
+    status, out, _ = run("analyze", str(clip), "--roles", "customer", "--json")
+    analysis = json.loads(out)
+    assert (status, analysis["schema"]) == (0, 1)
+    assert "charged" in " ".join(utterance["text"] for utterance in analysis["utterances"])
+    assert "charged" in run("analyze", str(clip), "--roles", "customer")[1]
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[[rule]]\n")
+    for arguments, complaint in (
+        ([str(rules)], "no audio"),
+        ([str(clip), "--roles", "king"], "unknown role 'king'"),
+        ([str(clip), "--roles", "customer", "--rules", str(rules)], "line 1"),
+    ):
+        status, _, errors = run("analyze", *arguments)
+        assert (status, complaint in errors) == (2, True), errors
 
 
 def test_doctor_tells_state_and_remedy_of_everything(run: Run, data: Path, tmp_path: Path) -> None:

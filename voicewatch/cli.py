@@ -218,6 +218,8 @@ def analyze(
     for path in audio:
         try:
             result = analyze_file(path, _split(roles), rules_text, settings, realtime=realtime)
+        except MISTAKES:
+            raise  # no fault of this file
         except (OSError, ValueError) as error:
             raise Mistake(f"{path}: {getattr(error, 'strerror', None) or error}") from None
         print(json.dumps(result, ensure_ascii=False) if as_json else _readable(result), flush=True)
@@ -336,6 +338,7 @@ class Utterance(BaseModel):
     id: str | int | None = None
     text: str
     role: str = "customer"
+    language: str = "en"
     context: list[Turn] = []
     audio: str | None = None
 
