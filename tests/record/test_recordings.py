@@ -325,7 +325,7 @@ def test_what_a_dead_recorder_left_is_found(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- the process
 
 
-async def until(true: Callable[[], Any], within_s: float = 10) -> None:
+async def until(true: Callable[[], Any], within_s: float = 30) -> None:
     """Another process changed something: there is nothing to wait on but the sight of it."""
     for _ in range(int(within_s * 100)):
         if true():
@@ -404,10 +404,16 @@ def has_pages(file: Path, count: int) -> bool:
     return file.exists() and len(list(ogg.pages(file.read_bytes()))) >= count
 
 
-def start_recorder(sockets: Sockets, data: Path) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def recorder_process(sockets: Sockets, data: Path) -> Iterator[None]:
+    """Killed at the end."""
     sockets.path("recorder").unlink(missing_ok=True)
     command = [sys.executable, "-m", "tests.record.recorder_child", str(sockets.run_dir), str(data)]
-    return subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as started:
+        try:
+            yield
+        finally:
+            started.kill()
 
 
 async def test_kill_9_leaves_a_readable_file_and_a_marked_gap(tmp_path: Path, sockets: Sockets) -> None:
@@ -416,23 +422,19 @@ async def test_kill_9_leaves_a_readable_file_and_a_marked_gap(tmp_path: Path, so
     times = itertools.count(0, 20)
     async with front(sockets) as (told, _), media(sockets) as link:
         for life in (1, 2):
-            recorder = start_recorder(sockets, tmp_path)
-            await until(lambda: link.connected)
-            link.tell(opening())
             file = folder / f"seat1-{life}.opus"
-            for _ in range(150 + choice.randrange(50)):
-                link.tell(Packets(count=1), tick(1, next(times), choice.choice(TONE)))
-            await until(partial(has_pages, file, 5))
-            recorder.kill()
-            recorder.wait()
+            with recorder_process(sockets, tmp_path):
+                await until(lambda: link.connected)
+                link.tell(opening())
+                for _ in range(150 + choice.randrange(50)):
+                    link.tell(Packets(count=1), tick(1, next(times), choice.choice(TONE)))
+                await until(partial(has_pages, file, 5))
             await until(lambda: not link.connected)
             assert len(decoded(file)) / 48 >= 3000 - 1100
             for _ in range(50):
                 next(times)
-        last = start_recorder(sockets, tmp_path)
-        await until(lambda: len({segment.path for segment in told.segments}) == 2 and told.gaps)
-        last.terminate()
-        last.wait()
+        with recorder_process(sockets, tmp_path):
+            await until(lambda: len({segment.path for segment in told.segments}) == 2 and told.gaps)
     first, second = told.segments[0], told.segments[-1]
     assert (first.closed, second.closed) == (False, False)
     assert told.gaps[0].start_ms == first.start_ms + first.duration_ms
