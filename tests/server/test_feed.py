@@ -175,6 +175,9 @@ async def test_one_who_does_not_read_is_let_go_and_holds_nobody_up(house: House,
             while await viewers() != count:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
+    async def written(count: int) -> None:
+        await until(lambda: len(good.facts("utterance_final")) == count, 20)
+
     try:
         await viewers_are(2)
         call = await house.call()
@@ -182,7 +185,7 @@ async def test_one_who_does_not_read_is_let_go_and_holds_nobody_up(house: House,
         for number in range(batches):
             for part in range(batch):
                 house.says(call, "x" * size, start_ms=(number * batch + part) * 100)
-            await until(lambda number=number: len(good.facts("utterance_final")) == (number + 1) * batch, 20)
+            await written((number + 1) * batch)
         await viewers_are(1)
     finally:
         deaf.close()
