@@ -145,7 +145,8 @@ async def _keep(settings: Settings, sockets: Sockets) -> int:
     keeper = Keeper(plans(settings), settings, sockets, new_epoch())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, keeper.stop)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means what it says
+            loop.add_signal_handler(number, keeper.stop)
     log.info("listening", host=settings.host, port=settings.port)
     return await keeper.run()
 
