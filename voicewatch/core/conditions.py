@@ -37,7 +37,7 @@ HOLDS = Verdict(True)
 FAILS = Verdict(False)
 
 
-@dataclass
+@dataclass(eq=False)
 class Spoken:
     """An utterance as the rules see it; `final` or `scored` may still be missing."""
 
@@ -58,7 +58,7 @@ class Spoken:
         return self.final is not None and (self.final.suspect or self.final.low_fidelity)
 
 
-@dataclass
+@dataclass(eq=False)
 class Match:
     """What a leaf found in one utterance: matched is None if that could not be told (yet)."""
 
@@ -235,23 +235,22 @@ class Said(Condition):
         """What this utterance is to the leaf; None if nothing (and then it is not remembered)."""
         raise NotImplementedError
 
-    def observe(self, spoken: Spoken, memory: Memory) -> bool:
-        """Takes a new or newly scored utterance; whether anything changed."""
-        if spoken.role != self.role or (self.while_ai and spoken.with_human):
+    def observe(self, spoken: Spoken, memory: Memory, again: bool) -> bool:
+        """Takes a new or newly scored utterance; whether that could raise something.
+
+        `again`: the leaf has seen this utterance before and forgets what it thought of it.
+        """
+        if self.while_ai and spoken.with_human:
             return False
         matches = memory.tracks[self.number].matches
+        if again:
+            _forget(matches, spoken)
         found = self.look(spoken, memory)
-        known = next((one for one in reversed(matches) if one.spoken is spoken), None)
-        if found is None and self.of_last is not None:
-            found = Match(spoken, False)  # it fills a place among the last N
-        if known is None and found is None:
-            return False
-        if known is not None and found is not None:
-            matches[matches.index(known)] = found
-        elif known is not None:
-            matches.remove(known)
-        elif found is not None:
-            matches.append(found)
+        if found is None or found.matched is False:
+            if self.of_last is not None:
+                matches.append(found or Match(spoken, False))  # it fills a place among the last N
+            return again
+        matches.append(found)
         return True
 
     def verdict(self, memory: Memory) -> Verdict:
@@ -259,29 +258,26 @@ class Said(Condition):
         for match in self._window(memory):
             if match.matched:
                 hits += 1
+                if hits >= self.count:
+                    return HOLDS
             elif match.matched is None:
                 unknown += 1
                 reason = match.reason
-        if hits >= self.count:
-            return HOLDS
         if hits + unknown >= self.count:
             return Verdict(None, reason)
         return FAILS
 
     def evidence(self, memory: Memory) -> list[tuple[Spoken | None, Evidence]]:
-        return [(match.spoken, self._piece(match)) for match in self._window(memory) if match.matched]
+        matches = [match for match in self._window(memory) if match.matched]
+        return [(match.spoken, self._piece(match)) for match in reversed(matches)]
 
-    def _window(self, memory: Memory) -> list[Match]:
-        matches = memory.tracks[self.number].matches
-        if not matches:
-            return []
-        window = list(matches)
-        if self.of_last is not None:
-            window = window[-self.of_last :]
-        if self.within_ms is not None:
-            oldest = memory.now_ms - self.within_ms
-            window = [match for match in window if match.spoken.at_ms >= oldest]
-        return window
+    def _window(self, memory: Memory) -> Iterator[Match]:
+        """What counts now, the newest first."""
+        oldest_ms = 0 if self.within_ms is None else memory.now_ms - self.within_ms
+        for place, match in enumerate(reversed(memory.tracks[self.number].matches)):
+            if place == self.of_last or match.spoken.at_ms < oldest_ms:
+                return
+            yield match
 
     def _piece(self, match: Match) -> Evidence:
         final = match.spoken.final
@@ -296,6 +292,13 @@ class Said(Condition):
             end=end,
             value=match.value,
         )
+
+
+def _forget(matches: deque[Match], spoken: Spoken) -> None:
+    for known in matches:
+        if known.spoken is spoken:
+            matches.remove(known)
+            return
 
 
 @dataclass(eq=False, kw_only=True)
@@ -389,7 +392,7 @@ class Cue(Said):
 
     def look(self, spoken: Spoken, memory: Memory) -> Match | None:
         if spoken.scored is None:
-            return Match(spoken, None, why_unscored(spoken, self.name))
+            return None
         value = spoken.scored.cues.get(self.name)
         if value is None:
             unscored = spoken.scored.not_scored.get(self.name) or spoken.scored.not_scored.get("cues")
@@ -402,11 +405,10 @@ class Cue(Said):
 
 def why_unscored(spoken: Spoken, *parts: str) -> str:
     """Why a score is missing, in the scorer's words if it said any."""
-    if spoken.scored is None:
-        return "the utterance is not scored yet"
+    not_scored = spoken.scored.not_scored if spoken.scored is not None else {}
     for part in (*parts, "cues"):
-        if part in spoken.scored.not_scored:
-            return spoken.scored.not_scored[part]
+        if part in not_scored:
+            return not_scored[part]
     return f"no {parts[0]} was given"
 
 

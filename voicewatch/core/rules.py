@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 
 from voicewatch.core.conditions import (
+    FAILS,
     Duration,
     Lasting,
     Memory,
@@ -50,10 +51,14 @@ class RuleBook:
 
     rules: tuple[Rule, ...]
     source: str = ""
-    leaves: dict[Role, tuple[tuple[int, Said], ...]] = field(default_factory=dict)
-    """(rule's place, leaf) by the role whose utterances it looks at."""
+    words: dict[Role, tuple[tuple[int, Said], ...]] = field(default_factory=dict)
+    """(rule's place, leaf) of those that look at words, by the role whose utterances they look at."""
+    scores: dict[Role, tuple[tuple[int, Said], ...]] = field(default_factory=dict)
+    """The same of those that look at scores."""
     timed: tuple[int, ...] = ()
-    """Places of rules that a tick can change."""
+    """Places of rules that time alone can raise."""
+    lasting: frozenset[int] = frozenset()
+    """Places of rules that must see every change, as they ask for an unbroken time."""
     size: int = 0
     """How many conditions there are, so how many tracks a memory needs."""
 
@@ -76,8 +81,10 @@ def default_rules() -> RuleBook:
 
 
 def _number(rules: tuple[Rule, ...], source: str) -> RuleBook:
-    leaves: dict[Role, list[tuple[int, Said]]] = {role: [] for role in Role}
-    timed = []
+    words: dict[Role, list[tuple[int, Said]]] = {role: [] for role in Role}
+    scores: dict[Role, list[tuple[int, Said]]] = {role: [] for role in Role}
+    timed: dict[int, None] = {}
+    lasting: set[int] = set()
     number = 0
     for place, rule in enumerate(rules):
         for condition in rule.conditions():
@@ -85,13 +92,19 @@ def _number(rules: tuple[Rule, ...], source: str) -> RuleBook:
             number += 1
             if isinstance(condition, Said):
                 condition.while_ai = rule.while_ai
+                leaves = words if isinstance(condition, Words) else scores
                 leaves[condition.role].append((place, condition))
-        if rule.clear_after_ms is not None or any(
-            isinstance(one, Silence | Duration | Lasting) for one in rule.conditions()
-        ):
-            timed.append(place)
+            elif isinstance(condition, Silence | Duration | Lasting):
+                timed[place] = None
+                lasting |= {place} if isinstance(condition, Lasting) else set()
     return RuleBook(
-        rules, source, {role: tuple(found) for role, found in leaves.items()}, tuple(timed), number
+        rules,
+        source,
+        {role: tuple(found) for role, found in words.items()},
+        {role: tuple(found) for role, found in scores.items()},
+        tuple(timed),
+        frozenset(lasting),
+        number,
     )
 
 
@@ -107,6 +120,8 @@ class _Standing:
     unheld_since_ms: int | None = None
     used: set[str] = field(default_factory=set)
     """Utterances that were evidence once: a rule is raised again only by something new."""
+    news: bool = False
+    """Something was heard since the rule was last raised or found to have nothing new."""
     not_evaluated: str = ""
 
 
@@ -129,11 +144,19 @@ class Judge:
         self._by_alert: dict[str, int] = {}
         self._places = {rule.name: place for place, rule in enumerate(rulebook.rules)}
         self._human_speaks = False
+        self._restless: set[int] = set(rulebook.lasting)
+        """Rules with an open alert, a reason for not having been evaluated, or a duration running."""
 
     @property
     def not_evaluated(self) -> dict[str, str]:
         """Rule -> why it could not be evaluated when it was last looked at."""
-        return {
+        unscored = {one.role for one in self._memory.spoken if one.scored is None}
+        pending = {
+            self.rulebook.rules[place].name: "an utterance is not scored yet"
+            for role in unscored
+            for place, _ in self.rulebook.scores[role]
+        }
+        return pending | {
             rule.name: standing.not_evaluated
             for rule, standing in zip(self.rulebook.rules, self._standings, strict=True)
             if standing.not_evaluated
@@ -152,7 +175,7 @@ class Judge:
     def tick(self, at_ms: int) -> list[Judgement]:
         """Lets time pass: silences, windows, cooldowns."""
         self._memory.now_ms = max(self._memory.now_ms, at_ms)
-        return self._judge(self.rulebook.timed)
+        return self._judge(self._with_open(self.rulebook.timed))
 
     # ------------------------------------------------------------ taking facts
 
@@ -187,18 +210,20 @@ class Judge:
 
     def _hear(self, fact: UtteranceFinal | UtteranceScored) -> Sequence[int]:
         spoken = self._spoken(fact)
-        is_final = isinstance(fact, UtteranceFinal)
         if isinstance(fact, UtteranceFinal):
-            spoken.final = fact
+            again, spoken.final = spoken.final is not None, fact
+            leaves = self.rulebook.words[spoken.role]
         else:
-            spoken.scored = fact
-        touched: dict[int, None] = {}
-        for place, leaf in self.rulebook.leaves[spoken.role]:
-            if isinstance(leaf, Words) and not is_final:
-                continue
-            if leaf.observe(spoken, self._memory):
-                touched[place] = None
-        return sorted(touched)
+            again, spoken.scored = spoken.scored is not None, fact
+            leaves = self.rulebook.scores[spoken.role]
+        touched = {place for place, leaf in leaves if leaf.observe(spoken, self._memory, again)}
+        for place in touched:
+            self._standings[place].news = True
+        return self._with_open(touched)
+
+    def _with_open(self, places: Iterable[int]) -> list[int]:
+        """With the rules that must be looked at whatever happens: to clear, to reset, to explain."""
+        return sorted({*places, *self._restless})
 
     def _spoken(self, fact: UtteranceFinal | UtteranceScored) -> Spoken:
         for one in reversed(self._memory.spoken):
@@ -218,6 +243,7 @@ class Judge:
         standing.alert, standing.raised_ms, standing.unheld_since_ms = fact, fact.at_ms, None
         standing.used.update(fact.utterance_ids)
         self._by_alert[fact.alert_id] = place
+        self._restless.add(place)
 
     def _note_cleared(self, fact: AlertCleared) -> None:
         place = self._by_alert.get(fact.alert_id)
@@ -231,11 +257,13 @@ class Judge:
 
     def _verdict(self, place: int) -> Verdict:
         rule, standing = self.rulebook.rules[place], self._standings[place]
-        if rule.while_ai and self._human_speaks:
-            standing.not_evaluated = ""
-            return Verdict(False)
-        verdict = rule.when.verdict(self._memory)
+        silenced = rule.while_ai and self._human_speaks
+        verdict = FAILS if silenced else rule.when.verdict(self._memory)
         standing.not_evaluated = verdict.reason
+        if standing.alert is not None or verdict.reason or place in self.rulebook.lasting:
+            self._restless.add(place)
+        else:
+            self._restless.discard(place)
         return verdict
 
     def _judge(self, places: Iterable[int]) -> list[Judgement]:
@@ -256,10 +284,13 @@ class Judge:
 
     def _raise(self, rule: Rule, standing: _Standing) -> list[Judgement]:
         standing.unheld_since_ms = None
+        if standing.alert is not None and not standing.news:
+            return []
         now_ms = self._memory.now_ms
         rests = standing.raised_ms is not None and now_ms - standing.raised_ms < rule.cooldown_ms
         if rests and (standing.alert is None or standing.escalated or not rule.escalates):
             return []
+        standing.news = False
         pieces = rule.when.evidence(self._memory)
         heard = {spoken.utterance_id: spoken for spoken, _ in pieces if spoken is not None}
         is_new = any(utterance_id not in standing.used for utterance_id in heard)
