@@ -45,6 +45,7 @@ SLACK_FRAMES = 50
 TOKENS_PER_S = 6
 TOKENS_SPARE = 6
 MAX_TOKENS = 224
+SPEAKABLE_WORDS_PER_S = 4
 SELF_TEST = Path(__file__).parent / "weights" / "selftest.wav"
 SELF_TEST_TEXT = "i was charged twice and i want to speak to a real person please"
 
@@ -117,10 +118,12 @@ class WhisperTranscriber:
     def _partial(self, samples: Samples, tokenizer: Any, prefix: Sequence[str]) -> Transcript:
         forced = tokenizer.encode(" " + " ".join(prefix)) if prefix else []
         decoded = self._decode(samples, tokenizer, forced, full=not self.bucketed)
-        text = tokenizer.decode(decoded.tokens).strip()
+        text = _speakable(tokenizer.decode(decoded.tokens), len(samples))
         flags = _text_flags(text, decoded, len(samples), with_logprob=not forced)
         if _is_nothing(decoded) and not forced:
             return Transcript("", (), decoded.avg_logprob, decoded.no_speech_prob, ("no_speech",))
+        # Words beyond the budget were cut off already.
+        flags = tuple(flag for flag in flags if flag != "budget")
         return Transcript(text, (), decoded.avg_logprob, decoded.no_speech_prob, flags)
 
     def _final(self, samples: Samples, tokenizer: Any, *, full: bool) -> Transcript:
@@ -222,6 +225,11 @@ def _is_nothing(decoded: _Decoded) -> bool:
     sure = decoded.no_speech_prob > NO_SPEECH_PROB and decoded.avg_logprob < NO_SPEECH_LOGPROB
     # Without any token the model itself says that there was nothing.
     return sure or not decoded.tokens or decoded.no_speech_prob > 0.95
+
+
+def _speakable(text: str, length: int) -> str:
+    """As many words as `length` samples can hold: of half a sentence Whisper guesses the rest."""
+    return " ".join(text.split()[: math.ceil(SPEAKABLE_WORDS_PER_S * length / SAMPLE_RATE_HZ)])
 
 
 def _text_flags(text: str, decoded: _Decoded, length: int, *, with_logprob: bool) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicewatch.core.transcript import LAST_WORD_MS, LocalAgreement, sounds_unfinished
+from voicewatch.core.transcript import SETTLED_MS, LocalAgreement, sounds_unfinished
 
 WORDS = st.lists(st.sampled_from(["I", "want", "a", "refund", "now", "no"]), max_size=8)
 DECODES = st.lists(WORDS, max_size=8)
@@ -29,18 +29,21 @@ def test_two_decodes_must_agree() -> None:
     agreement = LocalAgreement()
     agreement.push(["I", "want"], 500)
     assert agreement.committed == ()
-    agreement.push(["i", "won't", "pay"], 1000)
+    agreement.push(["i", "won't", "pay"], 500 + SETTLED_MS)
     assert agreement.committed == ("i",)
     assert agreement.tail == ("won't", "pay")
 
 
-def test_the_last_word_waits_for_audio_behind_it() -> None:
+def test_agreement_must_last() -> None:
     agreement = LocalAgreement()
     agreement.push(["ref"], 1000)
-    agreement.push(["ref"], 1000 + LAST_WORD_MS - 1)
+    agreement.push(["ref"], 1000 + SETTLED_MS - 1)
     assert agreement.committed == ()
-    agreement.push(["ref"], 1000 + LAST_WORD_MS)
+    agreement.push(["ref"], 1000 + SETTLED_MS)
     assert agreement.committed == ("ref",)
+    agreement.push(["ref", "fund"], 2000)
+    agreement.push(["ref", "and"], 2000 + SETTLED_MS)
+    assert (agreement.committed, agreement.tail) == (("ref",), ("and",))
 
 
 def test_numbers_and_fillers_ask_for_more() -> None:

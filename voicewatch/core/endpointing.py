@@ -28,7 +28,7 @@ class EndpointSettings:
     """Times in ms. `tail_ms` of silence is kept behind the last voiced chunk and asks for `Paused`."""
 
     hangover_ms: int = 500
-    unfinished_hangover_ms: int = 800
+    unfinished_hangover_ms: int = 750
     max_utterance_ms: int = 12_000
     pre_roll_ms: int = 300
     tail_ms: int = 200

@@ -1,16 +1,16 @@
 """Interim text that does not flicker: words are settled by agreement and then never change.
 
 LocalAgreement-2 (Macháček et al., "Turning Whisper into Real-Time Transcription System", 2023): what two
-decodes in a row agree on is committed. Besides, the last word of a decode is half heard as a rule: it is
-committed only when it was already there some audio ago.
+decodes in a row agree on can be committed. Besides, agreement must have lasted over some new audio: on half
+a word or half a sentence a recogniser guesses, and guesses the same twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-LAST_WORD_MS = 400
-"""Audio that must have followed since a decode's last word was first seen, before it is committed."""
+SETTLED_MS = 600
+"""Audio that must have followed since a word was first heard (a fourfold cut in words taken back later)."""
 
 FILLERS = frozenset({"um", "uh", "uhm", "erm", "er", "hmm", "mm", "well", "so", "like"})
 GOING_ON = frozenset(
@@ -38,9 +38,9 @@ class LocalAgreement:
         new = tuple(words[len(self.committed) :])
         agreed = _agreement(self.tail, new)
         seen_ms = self._seen_ms[:agreed] + (heard_ms,) * (len(new) - agreed)
-        settled = agreed
-        if settled and settled == len(new) and heard_ms - seen_ms[-1] < LAST_WORD_MS:
-            settled -= 1
+        settled = 0
+        while settled < agreed and heard_ms - seen_ms[settled] >= SETTLED_MS:
+            settled += 1
         self.committed += new[:settled]
         self.tail = new[settled:]
         self._seen_ms = seen_ms[settled:]

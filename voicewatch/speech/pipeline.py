@@ -28,14 +28,16 @@ from voicewatch.speech.jobs import Job, Kind
 
 SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 BYTES_PER_MS = SAMPLES_PER_MS * 2
-FIRST_PARTIAL_MS = 500
-"""Speech before the first decode: with 100 ms to notice and decode it is shown well within 0.9 s."""
+FIRST_PARTIAL_MS = 450
+"""Speech before the first decode, so that its words are shown within 0.9 s of onset even when busy."""
 LONGER_STEPS = ((3_000, 1), (8_000, 2), (1 << 30, 3))
 """Utterance shorter than so many ms: a partial every so many steps (each decode grows with the utterance)."""
 MIN_VOICED_MS = 160
 MIN_VOICED_SHARE = 0.15
 """Of the utterance's audio, pre-roll and tail included; less is noise, and not decoded."""
 SPARE_MS = 1_000
+UNFINISHED_MS = 250
+"""Waited longer after words that are likely to go on."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class Pipeline:
         self._endpointer = Endpointer(
             EndpointSettings(
                 hangover_ms=settings.hangover_ms,
-                unfinished_hangover_ms=max(800, settings.hangover_ms),
+                unfinished_hangover_ms=settings.hangover_ms + UNFINISHED_MS,
                 max_utterance_ms=settings.max_utterance_ms,
             ),
             floor_ms,
