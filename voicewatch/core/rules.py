@@ -12,6 +12,7 @@ from importlib.resources import files
 
 from voicewatch.core.conditions import (
     FAILS,
+    Cue,
     Duration,
     Lasting,
     Memory,
@@ -55,6 +56,8 @@ class RuleBook:
     """(rule's place, leaf) of those that look at words, by the role whose utterances they look at."""
     scores: dict[Role, tuple[tuple[int, Said], ...]] = field(default_factory=dict)
     """The same of those that look at scores."""
+    cues: dict[tuple[Role, str], tuple[tuple[int, Said], ...]] = field(default_factory=dict)
+    """The same of those that only an utterance with a certain cue concerns."""
     timed: tuple[int, ...] = ()
     """Places of rules that time alone can raise."""
     lasting: frozenset[int] = frozenset()
@@ -83,6 +86,7 @@ def default_rules() -> RuleBook:
 def _number(rules: tuple[Rule, ...], source: str) -> RuleBook:
     words: dict[Role, list[tuple[int, Said]]] = {role: [] for role in Role}
     scores: dict[Role, list[tuple[int, Said]]] = {role: [] for role in Role}
+    cues: dict[tuple[Role, str], list[tuple[int, Said]]] = {}
     timed: dict[int, None] = {}
     lasting: set[int] = set()
     number = 0
@@ -92,8 +96,11 @@ def _number(rules: tuple[Rule, ...], source: str) -> RuleBook:
             number += 1
             if isinstance(condition, Said):
                 condition.while_ai = rule.while_ai
-                leaves = words if isinstance(condition, Words) else scores
-                leaves[condition.role].append((place, condition))
+                if isinstance(condition, Cue) and condition.of_last is None:
+                    cues.setdefault((condition.role, condition.name), []).append((place, condition))
+                else:
+                    leaves = words if isinstance(condition, Words) else scores
+                    leaves[condition.role].append((place, condition))
             elif isinstance(condition, Silence | Duration | Lasting):
                 timed[place] = None
                 lasting |= {place} if isinstance(condition, Lasting) else set()
@@ -102,6 +109,7 @@ def _number(rules: tuple[Rule, ...], source: str) -> RuleBook:
         source,
         {role: tuple(found) for role, found in words.items()},
         {role: tuple(found) for role, found in scores.items()},
+        {key: tuple(found) for key, found in cues.items()},
         tuple(timed),
         frozenset(lasting),
         number,
@@ -145,7 +153,8 @@ class Judge:
         self._places = {rule.name: place for place, rule in enumerate(rulebook.rules)}
         self._human_speaks = False
         self._restless: set[int] = set(rulebook.lasting)
-        """Rules with an open alert, a reason for not having been evaluated, or a duration running."""
+        """Rules that every word may change: to clear their alert, to be evaluated after all, to start anew.
+        What clears an alert by time alone is left to `tick`."""
 
     @property
     def not_evaluated(self) -> dict[str, str]:
@@ -154,7 +163,7 @@ class Judge:
         pending = {
             self.rulebook.rules[place].name: "an utterance is not scored yet"
             for role in unscored
-            for place, _ in self.rulebook.scores[role]
+            for place, _ in self._leaves_of_scores(role)
         }
         return pending | {
             rule.name: standing.not_evaluated
@@ -175,7 +184,8 @@ class Judge:
     def tick(self, at_ms: int) -> list[Judgement]:
         """Lets time pass: silences, windows, cooldowns."""
         self._memory.now_ms = max(self._memory.now_ms, at_ms)
-        return self._judge(self._with_open(self.rulebook.timed))
+        rules = self._by_alert.values() if self._by_alert else ()
+        return self._judge(sorted({*self.rulebook.timed, *self._restless, *rules}))
 
     # ------------------------------------------------------------ taking facts
 
@@ -212,18 +222,27 @@ class Judge:
         spoken = self._spoken(fact)
         if isinstance(fact, UtteranceFinal):
             again, spoken.final = spoken.final is not None, fact
-            leaves = self.rulebook.words[spoken.role]
+            leaves: Iterable[tuple[int, Said]] = self.rulebook.words[spoken.role]
         else:
             again, spoken.scored = spoken.scored is not None, fact
-            leaves = self.rulebook.scores[spoken.role]
+            leaves = self._concerned(fact, again)
         touched = {place for place, leaf in leaves if leaf.observe(spoken, self._memory, again)}
         for place in touched:
             self._standings[place].news = True
-        return self._with_open(touched)
+        return sorted(touched | self._restless)
 
-    def _with_open(self, places: Iterable[int]) -> list[int]:
-        """With the rules that must be looked at whatever happens: to clear, to reset, to explain."""
-        return sorted({*places, *self._restless})
+    def _concerned(self, fact: UtteranceScored, again: bool) -> Iterable[tuple[int, Said]]:
+        """The leaves that these scores can say something to."""
+        if again or fact.not_scored:
+            return self._leaves_of_scores(fact.role)
+        book = self.rulebook
+        cues = [leaf for name in fact.cues for leaf in book.cues.get((fact.role, name), ())]
+        return [*book.scores[fact.role], *cues]
+
+    def _leaves_of_scores(self, role: Role) -> list[tuple[int, Said]]:
+        book = self.rulebook
+        cues = [leaf for (whose, _), found in book.cues.items() if whose == role for leaf in found]
+        return [*book.scores[role], *cues]
 
     def _spoken(self, fact: UtteranceFinal | UtteranceScored) -> Spoken:
         for one in reversed(self._memory.spoken):
@@ -243,7 +262,8 @@ class Judge:
         standing.alert, standing.raised_ms, standing.unheld_since_ms = fact, fact.at_ms, None
         standing.used.update(fact.utterance_ids)
         self._by_alert[fact.alert_id] = place
-        self._restless.add(place)
+        if self.rulebook.rules[place].clear is not None:
+            self._restless.add(place)
 
     def _note_cleared(self, fact: AlertCleared) -> None:
         place = self._by_alert.get(fact.alert_id)
@@ -252,6 +272,7 @@ class Judge:
         standing = self._standings[place]
         if standing.alert is not None and standing.alert.alert_id == fact.alert_id:
             standing.alert = None
+            del self._by_alert[fact.alert_id]
 
     # ------------------------------------------------------------ judging
 
@@ -260,7 +281,8 @@ class Judge:
         silenced = rule.while_ai and self._human_speaks
         verdict = FAILS if silenced else rule.when.verdict(self._memory)
         standing.not_evaluated = verdict.reason
-        if standing.alert is not None or verdict.reason or place in self.rulebook.lasting:
+        may_clear = standing.alert is not None and rule.clear is not None
+        if may_clear or verdict.reason or place in self.rulebook.lasting:
             self._restless.add(place)
         else:
             self._restless.discard(place)
