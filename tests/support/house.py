@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicewatch.demo.parts import Api
-from voicewatch.demo.server import bundled_model, running_server
+from voicewatch.demo.server import demonstration_speech, running_server
 from voicewatch.server.auth import mint
 from voicewatch.settings import Settings, SpeechSettings
 
@@ -61,8 +61,7 @@ class House:
 @contextlib.asynccontextmanager
 async def house(data: Path) -> AsyncIterator[House]:
     """A server on a free port, understanding with the bundled small Whisper."""
-    speech = SpeechSettings(engine="faster-whisper", model=str(bundled_model()))
-    settings = Settings(port=0, data=data, speech=speech, log_level="warning")
+    settings = Settings(port=0, data=data, speech=demonstration_speech(SpeechSettings()), log_level="warning")
     async with running_server(settings) as url:
         yield House(url, data)
 

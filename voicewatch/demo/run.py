@@ -15,7 +15,7 @@ import httpx
 from rich.console import Console
 
 from voicewatch.demo.once import play_once
-from voicewatch.demo.server import ServerFailed, bundled_model, running_server
+from voicewatch.demo.server import ServerFailed, demonstration_speech, running_server
 from voicewatch.server.auth import mint
 from voicewatch.settings import Settings
 
@@ -42,14 +42,7 @@ def run_demo(settings: Settings, calls: int = 3, once: bool = False, json_file: 
 
 
 def _understanding(settings: Settings, data: Path) -> Settings:
-    """The demonstration's voices are understood best by the small Whisper that was trained on their kind."""
-    changes: dict[str, object] = {"data": data}
-    if not settings.speech.model and settings.speech.engine == "auto" and bundled_model().is_dir():
-        speech = settings.speech.model_copy(
-            update={"engine": "faster-whisper", "model": str(bundled_model())}
-        )
-        changes["speech"] = speech
-    return settings.model_copy(update=changes)
+    return settings.model_copy(update={"data": data, "speech": demonstration_speech(settings.speech)})
 
 
 async def _keep_calling(settings: Settings, calls: int, console: Console) -> None:

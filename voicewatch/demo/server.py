@@ -13,7 +13,8 @@ from pathlib import Path
 
 import httpx
 
-from voicewatch.settings import Settings
+import audio_models
+from voicewatch.settings import Settings, SpeechSettings
 
 _START_S = 60.0
 _STOP_S = 15.0
@@ -82,8 +83,9 @@ def _free_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def bundled_model() -> Path:
-    """The small Whisper that knows the demonstration's voices."""
-    import audio_models
-
-    return Path(audio_models.__file__).parent / "weights" / "tiny-whisper"
+def demonstration_speech(speech: SpeechSettings) -> SpeechSettings:
+    """Unless an engine is chosen: the small Whisper trained on the demonstration's kind of voices."""
+    folder = Path(audio_models.__file__).parent / "weights" / "tiny-whisper"
+    if speech.model or speech.engine != "auto" or not (folder / "model.bin").is_file():
+        return speech
+    return speech.model_copy(update={"engine": "faster-whisper", "model": str(folder)})
