@@ -15,8 +15,8 @@ from voicewatch.core.events import Role
 from voicewatch.media.webrtc import PRIVATE_NAMES
 
 WHAT_TO_DO = (
-    "aiortc/aioice/asyncio changed under us: {owner} has no {name!r}. Read what replaced it, change MediaPath or "
-    "WebRtc in voicewatch/media/webrtc.py and PRIVATE_NAMES there, pin the new version, run tests/media."
+    "aiortc/aioice/asyncio changed: {owner} has no {name!r}. Read what replaced it, change "
+    "MediaPath or WebRtc in voicewatch/media/webrtc.py and PRIVATE_NAMES there, pin the new version, run tests/media."
 )
 
 

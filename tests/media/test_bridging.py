@@ -96,7 +96,8 @@ async def test_the_ai_covers_when_the_agent_vanishes(stage: Stage) -> None:
     agent = await stage.attach("agent", Role.AGENT, tone(AGENT_HZ))
     stage.bridge.set_audibility(
         SetAudibility(
-            call_id="call", version=1, hears={"customer": ["agent"], "agent": ["customer"], "ai": ["customer", "agent"]},
+            call_id="call", version=1,
+            hears={"customer": ["agent"], "agent": ["customer"], "ai": ["customer"]},
             fallbacks={"agent": {"customer": ["ai"], "ai": ["customer"]}},
         )
     )  # fmt: skip

@@ -40,7 +40,7 @@ def run(arrivals: dict[int, float], ticks: int, first: int = 65_500, quiet: bool
 
 
 def test_steady_stream_is_played_whole_with_two_packets_of_delay() -> None:
-    plays, buffer = run({n: 5.0 for n in range(200)}, 210)
+    plays, buffer = run(dict.fromkeys(range(200), 5.0), 210)
     assert played(plays) == list(range(200))
     assert buffer.target == MIN_TARGET
     assert plays.index(next(p for p in plays if p.kind is Kind.PLAY)) <= 3
@@ -57,7 +57,7 @@ def test_one_lost_packet_costs_one_chunk_and_no_delay() -> None:
 
 
 def test_reordered_packets_are_put_in_order() -> None:
-    arrivals = {n: 5.0 for n in range(100)}
+    arrivals = dict.fromkeys(range(100), 5.0)
     arrivals[50] = 26.0  # after packet 51
     plays, buffer = run(arrivals, 110)
     assert played(plays) == list(range(100))
@@ -65,7 +65,7 @@ def test_reordered_packets_are_put_in_order() -> None:
 
 
 def test_delay_rises_with_jitter_and_returns() -> None:
-    arrivals = {n: 5.0 for n in range(1_000)}
+    arrivals = dict.fromkeys(range(1000), 5.0)
     for n in range(100, 110):
         arrivals[n] = 5.0 + 20 * (110 - n)  # all ten come at once: a burst after 200 ms of nothing
     plays, buffer = run(arrivals, 400)

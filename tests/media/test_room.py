@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -81,8 +81,8 @@ class House:
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
-    yield House()
+def house() -> House:
+    return House()
 
 
 def test_listeners_of_one_mix_share_one_encoder(house: House) -> None:
@@ -148,6 +148,6 @@ def test_every_tick_sends_one_packet_with_one_clock(house: House) -> None:
     house.ticks(10)
     sent = house.wires[customer].sent
     assert len(sent) == 30
-    assert all((b.sequence - a.sequence) & 0xFFFF == 1 for a, b in zip(sent, sent[1:], strict=False))
-    jumps = [((b.timestamp - a.timestamp) & 0xFFFFFFFF) // 960 for a, b in zip(sent, sent[1:], strict=False)]
+    assert all((b.sequence - a.sequence) & 0xFFFF == 1 for a, b in pairwise(sent))
+    jumps = [((b.timestamp - a.timestamp) & 0xFFFFFFFF) // 960 for a, b in pairwise(sent)]
     assert jumps == [1] * 19 + [8] + [1] * 9

@@ -34,6 +34,9 @@ MAX_BEHIND = 10
 """Ticks made good after a stall (200 ms, the longest a receiver's buffer waits); more are skipped."""
 READS_PER_DRAIN = 12
 """Datagrams taken from one socket per 10 ms; more wait in the kernel, which drops when full (a flood)."""
+_HALF_TICK_NS = TICK_NS // 2
+_EARLY_NS = 1_000_000
+"""A timer may fire this much before its time."""
 _LEAST_TURN_NS = TICK_NS // 4
 """Between two turns at the sockets, so that made-good ticks do not leave as one burst."""
 _SILENT_DBFS = -95.0
@@ -141,24 +144,22 @@ class Engine:
         gc.collect()
         gc.freeze()
         start_ns = turn_ns = time.monotonic_ns()
-        half = 0
         try:
             while True:
-                half += 1
-                due_ns = start_ns + self.tick * TICK_NS + half * TICK_NS // 2
-                wait_ns = max(due_ns, turn_ns + _LEAST_TURN_NS) - time.monotonic_ns()
-                await asyncio.sleep(max(0.0, wait_ns / 1e9))
+                half_tick = (turn_ns - start_ns) // _HALF_TICK_NS + 1
+                next_ns = max(start_ns + half_tick * _HALF_TICK_NS, turn_ns + _LEAST_TURN_NS)
+                await asyncio.sleep(max(0.0, (next_ns - time.monotonic_ns()) / 1e9))
                 turn_ns = time.monotonic_ns()
                 self.drain()
-                if half == 2:
-                    half = 0
-                    self._make_good(start_ns)
+                self._run_due(start_ns, turn_ns)
         finally:
             self._epoll.close()
 
-    def _make_good(self, start_ns: int) -> None:
+    def _run_due(self, start_ns: int, now_ns: int) -> None:
         """Run the tick that is due, and one more if that is due too."""
-        behind_ns = time.monotonic_ns() - start_ns - (self.tick + 1) * TICK_NS
+        behind_ns = now_ns - start_ns - (self.tick + 1) * TICK_NS
+        if behind_ns < -_EARLY_NS:
+            return
         self._note_lateness(behind_ns)
         behind = max(0, behind_ns // TICK_NS)
         if behind > MAX_BEHIND:
