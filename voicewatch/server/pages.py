@@ -67,7 +67,7 @@ def _page_of(path: str) -> str | None:
     if len(parts) == 1 and parts[0] in PAGES:
         return parts[0]
     if len(parts) == 2 and parts[0] == "calls":
-        return "calls"
+        return "replay"
     return None
 
 
