@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from voicewatch.core.audibility import Occupant, Table, audibility, without_coaches_alone
+from voicewatch.core.call_view import call_view
 from voicewatch.core.events import (
     AIPaused,
     AIResumed,
@@ -261,9 +262,6 @@ class CallState:
 
     def view(self, full: bool, reveal: bool = False) -> dict[str, Any]:
         """CallView of docs/API.md, JSON-ready. Personal data is masked unless `reveal`."""
-        # Imported here because call_view reads CallState: the one place where the two meet.
-        from voicewatch.core.call_view import call_view
-
         return call_view(self, full, reveal)
 
     # ------------------------------------------------------------ applying
