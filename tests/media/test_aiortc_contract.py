@@ -16,7 +16,8 @@ from voicewatch.media.webrtc import PRIVATE_NAMES
 
 WHAT_TO_DO = (
     "aiortc/aioice/asyncio changed: {owner} has no {name!r}. Read what replaced it, change "
-    "MediaPath or WebRtc in voicewatch/media/webrtc.py and PRIVATE_NAMES there, pin the new version, run tests/media."
+    "MediaPath or WebRtc in voicewatch/media/webrtc.py and PRIVATE_NAMES there, pin the new version, "
+    "run tests/media."
 )
 
 

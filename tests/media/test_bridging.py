@@ -183,6 +183,22 @@ async def test_bad_offers_get_a_problem_and_leave_nothing(stage: Stage) -> None:
     assert stage.bridge._legs == {}
 
 
+async def test_a_peer_that_never_comes_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicewatch.media.webrtc.CONNECT_LIMIT_S", 0.3)
+    stage.open()
+    caller = Caller()
+    stage.callers.append(caller)
+    await stage.bridge.attach_leg(
+        AttachLeg(call_id="call", seat_id="ai", role=Role.AI, leg_id="mute", sdp=await caller.offer())
+    )
+    await stage.bridge.trickle_leg(
+        "mute", "a=candidate:1 1 udp 1 10.0.0.9 9 typ host\r\na=end-of-candidates\r\n"
+    )
+    await stage.happens("leg_lost", leg_id="mute", reason="closed", timeout_s=3)
+    with pytest.raises(Problem, match="no leg"):
+        await stage.bridge.trickle_leg("mute", "")
+
+
 async def test_calls_beyond_the_limit_are_told_to_come_again(stage: Stage) -> None:
     for n in range(60):
         stage.open(f"call{n}")

@@ -13,13 +13,25 @@ LOCAL = CandidatePolicy(loopback=True, private=True, limit=16)
 PUBLIC_ONLY = CandidatePolicy(loopback=False, private=False, limit=16)
 
 
+NEEDED = [
+    "a=ice-ufrag:abcd",
+    "a=ice-pwd:abcdefghijklmnopqrstuv",
+    "a=fingerprint:sha-256 AA:BB",
+    "a=setup:actpass",
+    "a=rtcp-mux",
+    "a=rtpmap:111 opus/48000/2",
+]
+
+
 def line(host: str, port: int = 5_000, transport: str = "udp", kind: str = "host") -> str:
     return f"a=candidate:1 1 {transport} 2130706431 {host} {port} typ {kind}"
 
 
 def offer(*lines: str) -> str:
     return (
-        "\r\n".join(["v=0", "o=- 0 0 IN IP4 0.0.0.0", "s=-", "m=audio 9 UDP/TLS/RTP/SAVPF 111", *lines])
+        "\r\n".join(
+            ["v=0", "o=- 0 0 IN IP4 0.0.0.0", "s=-", "m=audio 9 UDP/TLS/RTP/SAVPF 111", *NEEDED, *lines]
+        )
         + "\r\n"
     )
 
@@ -63,9 +75,15 @@ def test_a_flood_of_candidates_is_cut() -> None:
     assert screen_fragment(fragment, OPEN, already=16).candidates == []
 
 
+def test_extensions_of_a_candidate_are_cut_off() -> None:
+    fragment = screen_fragment(line("8.8.8.8") + " raddr 10.0.0.1 rport x generation y", OPEN, already=0)
+    assert fragment.candidates == ["1 1 udp 2130706431 8.8.8.8 5000 typ host"]
+
+
 def test_tcp_and_odd_candidates_are_dropped() -> None:
     odd = [line("8.8.8.8", transport="tcp"), line("8.8.8.8", port=0), line("8.8.8.8", kind="prflx"),
-           "a=candidate:1 2 udp 1 8.8.8.8 5 typ host", "a=candidate:"]  # fmt: skip
+           "a=candidate:1 2 udp 1 8.8.8.8 5 typ host",
+        "a=candidate:1 1 udp 1 8.8.8.8 \u0665 typ host", "a=candidate:"]  # fmt: skip
     assert screen_offer(offer(*odd), OPEN).candidates == 0
 
 
@@ -76,6 +94,10 @@ def test_tcp_and_odd_candidates_are_dropped() -> None:
         ("hello", "must begin with v=0"),
         ("v=0\r\ns=-\r\n", "no media section"),
         (offer(*["m=audio 9 X 0"] * 5), "6 media sections"),
+        (offer().replace("a=ice-pwd:", "a=x:"), "lacks a=ice-pwd"),
+        (offer().replace("a=fingerprint:", "a=x:"), "lacks a=fingerprint"),
+        (offer().replace("opus", "flac"), "does not offer opus"),
+        (offer("a=inactive"), "inactive"),
         (offer("m=video 9 X 96"), "audio, video"),
         (offer("m=application 9 X webrtc-datachannel"), "audio, application"),
         ("v=0\n" + "a=x\n" * 20_000, "at most 65536"),

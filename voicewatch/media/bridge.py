@@ -34,6 +34,7 @@ from voicewatch.media.room import Hears, Room
 from voicewatch.media.switch import Switch
 from voicewatch.media.watch import LegNews, LegState, LegWatch, SilenceWatch
 from voicewatch.media.webrtc import Connection, MediaPath, WebRtc
+from voicewatch.processes.faults import fault
 from voicewatch.processes.messages import AttachLeg, OpenCall, SetAudibility
 from voicewatch.processes.problem import Problem
 from voicewatch.settings import MediaSettings
@@ -307,18 +308,24 @@ class Bridge:
         """Watch, switch, hand on; called by the engine when this tick's packets are out."""
         signals: list[Signal] = []
         for call in self.calls.values():
-            at_ms = call.at_ms(due_ns)
-            self._watch_legs(call, at_ms, due_ns / 1e6)
-            self._switch(call, at_ms)
-            self._watch_silence(call, at_ms)
-            self._hand_on(call, at_ms)
-            if tick % _LEVELS_EVERY_TICKS == 0:
-                signals.append(_levels(call, at_ms))
-            if tick % _STATS_EVERY_TICKS == 0:
-                signals += _stats(call, at_ms)
+            try:
+                self._tick_call(call, tick, due_ns, signals)
+            except Exception as error:  # boundary: one call's trouble is its own
+                log.error("media_call_failed", call_id=call.call_id, **fault(error))
         self._feeds.flush()
         if signals:
             self._signal(signals)
+
+    def _tick_call(self, call: Call, tick: int, due_ns: int, signals: list[Signal]) -> None:
+        at_ms = call.at_ms(due_ns)
+        self._watch_legs(call, at_ms, due_ns / 1e6)
+        self._switch(call, at_ms)
+        self._watch_silence(call, at_ms)
+        self._hand_on(call, at_ms)
+        if tick % _LEVELS_EVERY_TICKS == 0:
+            signals.append(_levels(call, at_ms))
+        if tick % _STATS_EVERY_TICKS == 0:
+            signals += _stats(call, at_ms)
 
     def _watch_legs(self, call: Call, at_ms: int, now_ms: float) -> None:
         for seat in call.seats.values():

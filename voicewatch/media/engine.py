@@ -196,14 +196,19 @@ class Engine:
             return
         if not data:
             return
+        leg = source.leg
+        if 128 <= data[0] <= 191:
+            try:
+                leg.receive(data, now_ms)
+            except Exception as error:  # boundary: what a peer sends may end his leg only
+                self._fail(leg, error)
+            return
         try:
-            if 128 <= data[0] <= 191:
-                source.leg.receive(data, now_ms)
-            else:
-                source.handshake(data, address)
-                source.leg.path.follow_nomination()
-        except Exception as error:  # boundary: what a peer sends may end his leg only
-            self._fail(source.leg, error)
+            source.handshake(data, address)
+            leg.path.follow_nomination()
+        except Exception as error:  # boundary: anybody may send this, so it ends nothing
+            leg.strays += 1
+            log.warning("media_odd_datagram", leg_id=leg.leg_id, **fault(error))
 
     def run_tick(self, due_ns: int) -> None:
         """One chunk for everybody."""

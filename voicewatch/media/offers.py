@@ -19,6 +19,15 @@ _METADATA = frozenset(
 """Cloud metadata services; the first is link-local anyway."""
 
 
+_REQUIRED = (
+    ("a=ice-ufrag:", "ICE user name fragment"),
+    ("a=ice-pwd:", "ICE password"),
+    ("a=fingerprint:", "DTLS fingerprint"),
+    ("a=setup:", "DTLS role"),
+    ("a=rtcp-mux", "RTCP multiplexing"),
+)
+
+
 class BadOffer(Exception):
     """The offer cannot be taken; the text names what is wrong and the remedy."""
 
@@ -71,18 +80,19 @@ def screen_offer(sdp: str, policy: CandidatePolicy) -> Screened:
     if not lines[0].startswith("v=0"):
         raise BadOffer("the body is not an SDP offer: it must begin with v=0")
     _check_sections([line for line in lines if line.startswith("m=")])
+    _check_attributes(lines)
     kept: list[str] = []
     taken = dropped = 0
     for line in lines:
         if line.startswith("a=candidate:"):
-            if taken < policy.limit and _is_usable(line, policy):
-                taken += 1
-            else:
+            candidate = _usable(line, policy) if taken < policy.limit else None
+            if candidate is None:
                 dropped += 1
                 continue
-        if line.startswith("a=end-of-candidates") or not line:
-            continue
-        kept.append(line)
+            taken += 1
+            kept.append(f"a=candidate:{candidate}")
+        elif line and not line.startswith("a=end-of-candidates"):
+            kept.append(line)
     return Screened("\r\n".join(kept) + "\r\n", taken, dropped)
 
 
@@ -103,12 +113,9 @@ def screen_fragment(fragment: str, policy: CandidatePolicy, already: int) -> Fra
     if any(len(line) < 2 or line[1] != "=" for line in lines):
         raise BadOffer("the SDP fragment has a line that is not <letter>=<value> (RFC 8840)")
     offered = [line for line in lines if line.startswith("a=candidate:")]
-    usable = [line for line in offered if _is_usable(line, policy)][: max(0, policy.limit - already)]
-    return Fragment(
-        [line.removeprefix("a=candidate:") for line in usable],
-        len(offered) - len(usable),
-        "a=end-of-candidates" in lines,
-    )
+    usable = [found for found in (_usable(line, policy) for line in offered) if found is not None]
+    usable = usable[: max(0, policy.limit - already)]
+    return Fragment(usable, len(offered) - len(usable), "a=end-of-candidates" in lines)
 
 
 def _check_sections(sections: list[str]) -> None:
@@ -123,11 +130,26 @@ def _check_sections(sections: list[str]) -> None:
         )
 
 
-def _is_usable(line: str, policy: CandidatePolicy) -> bool:
-    """UDP component 1 with a plain host, server- or peer-reflexive or relayed address (RFC 8839 §5.1)."""
-    parts = line.removeprefix("a=candidate:").split()
+def _check_attributes(lines: list[str]) -> None:
+    for attribute, meaning in _REQUIRED:
+        if not any(line.startswith(attribute) for line in lines):
+            raise BadOffer(f"the SDP offer lacks {attribute.rstrip(':')} ({meaning})")
+    if not any(line.startswith("a=rtpmap:") and " opus/48000" in line.lower() for line in lines):
+        raise BadOffer("the audio section does not offer opus/48000/2, the only codec taken")
+    if "a=inactive" in lines:
+        raise BadOffer("the audio section is inactive; offer sendrecv, or recvonly to listen")
+
+
+def _usable(line: str, policy: CandidatePolicy) -> str | None:
+    """The candidate without its extensions, if it is UDP, component 1, of a known kind (RFC 8839 §5.1)."""
+    parts = line.removeprefix("a=candidate:").split()[:8]
     if len(parts) < 8 or parts[1] != "1" or parts[2].lower() != "udp" or parts[6] != "typ":
-        return False
-    if not parts[3].isdecimal() or not parts[5].isdecimal() or not 0 < int(parts[5]) < 65_536:
-        return False
-    return parts[7] in ("host", "srflx", "relay") and policy.allows(parts[4])
+        return None
+    priority, port = parts[3], parts[5]
+    if not (_is_number(priority, 1 << 32) and _is_number(port, 1 << 16)) or int(port) == 0:
+        return None
+    return " ".join(parts) if parts[7] in ("host", "srflx", "relay") and policy.allows(parts[4]) else None
+
+
+def _is_number(text: str, below: int) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) < below

@@ -41,7 +41,7 @@ PRIVATE_NAMES = {
     "aioice.ice.StunProtocol": ("transport", "datagram_received"),
     "aiortc.RTCDtlsTransport": ("_rx_srtp", "_tx_srtp"),
     "aiortc.RTCIceTransport": ("_connection",),
-    "aiortc.RTCRtpTransceiver": ("_codecs", "_offerDirection"),
+    "aiortc.RTCRtpTransceiver": ("_codecs",),
     "aiortc.RTCRtpSender": ("_ssrc", "send"),
     "aiortc.RTCRtpReceiver": ("receive",),
     "asyncio datagram transport": ("_sock",),
@@ -143,9 +143,8 @@ class Connection:
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(screened.sdp, "offer"))
         except Exception as error:  # aiortc's parser raises what it likes on bad input (17 kinds were found)
-            raise _bad_sdp(_what_is_wrong(screened.sdp, error)) from None
-        if transceiver._offerDirection == "inactive":
-            raise _bad_sdp("the audio section is inactive; offer sendrecv, or recvonly to listen")
+            words = str(error)[:200] or "malformed attribute"
+            raise _bad_sdp(f"the offer cannot be parsed ({type(error).__name__}: {words})") from None
         transceiver._codecs[0].parameters = dict(_OPUS_WANTED)
         setattr(transceiver.sender, "send", _never_start)  # noqa: B010 - replaces a method of a stranger
         setattr(transceiver.receiver, "receive", _never_start)  # noqa: B010
@@ -223,22 +222,6 @@ async def _never_start(*_: object) -> None:
 
 def _bad_sdp(detail: str) -> Problem:
     return Problem(status=400, title="Bad SDP", detail=detail, field="sdp")
-
-
-def _what_is_wrong(sdp: str, error: Exception) -> str:
-    """A sentence for the person who sent it: the usual omissions by name, else the parser's words."""
-    if "a=rtpmap:" in sdp and "opus/48000" not in sdp.lower():
-        return "the audio section does not offer opus/48000/2, the only codec taken"
-    for attribute, meaning in (
-        ("a=ice-ufrag:", "ICE user name fragment"),
-        ("a=ice-pwd:", "ICE password"),
-        ("a=fingerprint:", "DTLS fingerprint"),
-        ("a=setup:", "DTLS role"),
-        ("a=rtcp-mux", "RTCP multiplexing"),
-    ):
-        if attribute not in sdp:
-            return f"the offer lacks {attribute.rstrip(':')} ({meaning})"
-    return f"the offer cannot be parsed ({type(error).__name__}: {str(error)[:200] or 'malformed attribute'})"
 
 
 def _is_loopback(host: str) -> bool:
