@@ -349,6 +349,8 @@ FILLED: dict[str, Any] = {
         notes=[CARD],
     ),
     "note": CARD,
+    "why": CARD,
+    "reason": CARD,
     "data": {"any": [CARD]},
     "committed": CARD,
     "tail": CARD,

@@ -39,8 +39,8 @@ CONNECT_LIMIT_MS = 15_000
 """An agent who accepted must be connected within so long, or the next one is asked."""
 AI_ABSENT_MS = 8_000
 """An AI that has not connected within so long is taken for lost."""
-CUSTOMER_CONNECT_MS = 60_000
-"""A call whose customer never connects ends after so long."""
+LET_GO_MS = 60_000
+"""A customer or supervisor who never connects is let go after so long (a browser may ask him first)."""
 
 AGENT_FAILED = {
     "agent_lost": "the agent was lost",
@@ -164,7 +164,7 @@ def _customer_gone(means: Means, call: CallState) -> list[Fact]:
             return wind_up(call, "customer_hangup")
         if seat.leg == "lost" and waited_ms >= means.grace_ms:
             return wind_up(call, "customer_lost")
-        if _is_joining(seat) and waited_ms >= CUSTOMER_CONNECT_MS:
+        if _is_joining(seat) and waited_ms >= LET_GO_MS:
             return wind_up(call, "customer_lost")
     return []
 
@@ -227,7 +227,7 @@ def _supervisor_gone(means: Means, call: CallState) -> list[Fact]:
     return [
         _closed(call, seat, "lost")
         for seat in call.open_seats(Role.SUPERVISOR)
-        if _is_gone(means, call, seat)
+        if _is_gone(means, call, seat) or (_is_joining(seat) and call.at_ms - seat.leg_since_ms >= LET_GO_MS)
     ]
 
 

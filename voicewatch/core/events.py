@@ -355,6 +355,7 @@ class AlertRaised(Fact):
 
 class AlertCleared(Fact):
     type: Literal["alert_cleared"] = "alert_cleared"
+    SEALED = frozenset({"why"})
     alert_id: str
     why: str = ""
     by: str = ""
@@ -416,6 +417,7 @@ class OfferMade(Fact):
 
 class OfferChanged(Fact):
     type: Literal["offer_changed"] = "offer_changed"
+    SEALED = frozenset({"reason"})
     offer_id: str
     agent_id: str
     state: OfferState
