@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any
 
@@ -248,7 +249,11 @@ class Feed:
         return known[1]
 
     def _agents_of(self, viewer: Viewer) -> list[dict[str, Any]]:
-        return [one for one in self._agents_told if viewer.sees_all or one["agent_id"] == viewer.account.sub]
+        return [
+            one | {"since": _utc(one["since"])}
+            for one in self._agents_told
+            if viewer.sees_all or one["agent_id"] == viewer.account.sub
+        ]
 
     def _agents_text(self, viewer: Viewer) -> str:
         return json.dumps({"type": "agents", "agents": self._agents_of(viewer)})
@@ -377,6 +382,14 @@ class Feed:
     def close_all(self, code: int, reason: str) -> None:
         for viewer in self._viewers:
             viewer.close(code, reason)
+
+
+def _utc(mono_ms: int) -> str | None:
+    """The instant of the roster's clock (CLOCK_MONOTONIC) for people; None for one never told of."""
+    if not mono_ms:
+        return None
+    age_s = time.monotonic() - mono_ms / 1_000
+    return datetime.fromtimestamp(time.time() - age_s, UTC).isoformat(timespec="milliseconds")
 
 
 def _gone_text(call_id: str) -> str:
