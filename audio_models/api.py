@@ -88,8 +88,10 @@ class Transcriber(Protocol):
         """How often each guard fired since the engine was loaded."""
 
 
-def load_transcriber(engine: str = "auto", model: str = "", language: str = "en") -> Transcriber:
-    """The recogniser for these settings; nothing is ever downloaded.
+def load_transcriber(
+    engine: str = "auto", model: str = "", language: str = "en", workers: int = 1
+) -> Transcriber:
+    """The recogniser for these settings, for `workers` threads at once; nothing is ever downloaded.
 
     `auto` is Whisper when a model is named and PocketSphinx otherwise: the bundled `tiny-whisper` knows
     only synthetic call-centre speech, so nobody's voice gets it without asking. Raises MissingModel.
@@ -107,7 +109,8 @@ def load_transcriber(engine: str = "auto", model: str = "", language: str = "en"
         )
     from audio_models.whisper import WhisperTranscriber
 
-    return WhisperTranscriber(str(BUNDLED_FOLDER) if model == BUNDLED_MODEL else model, name=model)
+    folder_or_name = str(BUNDLED_FOLDER) if model == BUNDLED_MODEL else model
+    return WhisperTranscriber(folder_or_name, name=model, workers=workers)
 
 
 # ---------------------------------------------------------------- speech detection

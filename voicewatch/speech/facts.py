@@ -23,6 +23,8 @@ from voicewatch.speech.pipeline import Heard, Shown, Stream
 
 REMEMBERED_TURNS = 12
 """Turns of a call kept as the context of the next one's scores; older ones are forgotten."""
+MAX_CALLS = 1_024
+"""Calls remembered; past that the oldest is forgotten (a last final may come after its call was)."""
 
 
 class Understanding:
@@ -55,6 +57,11 @@ class Understanding:
         """The call is over."""
         self._turns.pop(call_id, None)
 
+    def _of_call(self, call_id: str) -> deque[Turn]:
+        if call_id not in self._turns and len(self._turns) >= MAX_CALLS:
+            del self._turns[next(iter(self._turns))]
+        return self._turns.setdefault(call_id, deque(maxlen=REMEMBERED_TURNS))
+
     def _score(
         self,
         utterance: UtteranceFinal | UtteranceScored,
@@ -62,7 +69,7 @@ class Understanding:
         language: str,
         recognition: Recognition | None,
     ) -> UtteranceScored:
-        turns = self._turns.setdefault(utterance.call_id, deque(maxlen=REMEMBERED_TURNS))
+        turns = self._of_call(utterance.call_id)
         request = ScoreRequest(text, utterance.role.value, language, tuple(turns), recognition)
         scores = self._scorer.score(request)
         turns.append(Turn(utterance.role.value, text))

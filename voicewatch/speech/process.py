@@ -218,9 +218,7 @@ class ModelProcess:
             return
         stream = leg.pipeline.stream
         self._report(leg, gap_fact(stream, span, now_ms(stream), reason), span.start_ms)
-        self._link.signal(
-            [interim_signal(Shown(stream, job.utterance_id, span.start_ms, span.onset_ms, "", ""), 0)]
-        )
+        self._show(leg, Shown(stream, job.utterance_id, span.start_ms, span.onset_ms, "", ""))
         self._drop_if_done(leg)
 
     def _report_final(self, leg: _Leg, heard: Heard) -> None:
@@ -352,6 +350,8 @@ async def _loaded(settings: Settings) -> Transcriber:
     """The recogniser of the settings, loaded in a thread so that links answer meanwhile."""
     speech = settings.speech
     try:
-        return await asyncio.to_thread(load_transcriber, speech.engine, speech.model, speech.language)
+        return await asyncio.to_thread(
+            load_transcriber, speech.engine, speech.model, speech.language, speech.workers
+        )
     except (MissingModel, UnsupportedLanguage) as error:
         raise BadSettings(str(error)) from None

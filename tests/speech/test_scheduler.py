@@ -1,0 +1,126 @@
+"""The threads around a recogniser."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from audio_models.api import Transcript
+from audio_models.scripted import ScriptedTranscriber
+from voicewatch.speech import scheduler as scheduler_module
+from voicewatch.speech.jobs import Job, Kind
+from voicewatch.speech.scheduler import RecogniserHung, Scheduler
+
+
+def job(name: str, kind: Kind = Kind.FINAL) -> Job:
+    return Job(kind, 1, name, 0, 1000, lambda: np.ones(16_000, np.float32))
+
+
+class Outcome:
+    """What the scheduler told."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str]] = []
+        self._changed = asyncio.Event()
+
+    def transcript(self, one: Job, _: Transcript) -> None:
+        self._note(one, "decoded")
+
+    def given_up(self, one: Job, reason: str) -> None:
+        self._note(one, reason)
+
+    def _note(self, one: Job, what: str) -> None:
+        self.said.append((one.utterance_id, what))
+        self._changed.set()
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.said) < count:
+                self._changed.clear()
+                await self._changed.wait()
+
+
+def made(outcome: Outcome, workers: int = 1) -> Scheduler:
+    return Scheduler(workers, on_transcript=outcome.transcript, on_given_up=outcome.given_up)
+
+
+def engine(before: Callable[[], None]) -> ScriptedTranscriber:
+    return ScriptedTranscriber(answer=lambda _, __: Transcript("yes"), before=before)
+
+
+async def test_what_came_before_the_model_was_loaded_is_decoded_in_order() -> None:
+    outcome = Outcome()
+    scheduler = made(outcome)
+    for name in "abc":
+        scheduler.submit(job(name))
+    assert outcome.said == []
+    scheduler.start(engine(lambda: None))
+    await outcome.until(3)
+    assert outcome.said == [(name, "decoded") for name in "abc"]
+    scheduler.close()
+
+
+async def test_one_bad_item_does_not_stop_the_others() -> None:
+    outcome = Outcome()
+    fails = iter([True, False, True, False])
+
+    def before() -> None:
+        if next(fails):
+            raise RuntimeError
+
+    scheduler = made(outcome)
+    scheduler.submit(job("bad"))
+    scheduler.submit(job("good"))
+    scheduler.start(engine(before))
+    await outcome.until(2)
+    assert outcome.said == [("good", "decoded"), ("bad", "recogniser_failed")]
+    scheduler.close()
+
+
+async def test_a_decode_that_hangs_is_given_up_and_the_next_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler_module, "HUNG_S", 0.05)
+    outcome = Outcome()
+    go_on = threading.Event()
+    first = threading.Event()
+
+    def before() -> None:
+        if not first.is_set():
+            first.set()
+            go_on.wait(10)
+
+    scheduler = made(outcome)
+    scheduler.submit(job("hangs"))
+    scheduler.submit(job("next"))
+    scheduler.start(engine(before))
+    async with asyncio.timeout(5):
+        while len(outcome.said) < 2:
+            scheduler.check()
+            await asyncio.sleep(0.02)
+    assert outcome.said == [("hangs", "recogniser_hung"), ("next", "decoded")]
+    go_on.set()
+    scheduler.close()
+    assert len(outcome.said) == 2, "the late answer is ignored"
+
+
+async def test_a_recogniser_that_only_hangs_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler_module, "HUNG_S", 0.01)
+    outcome = Outcome()
+    go_on = threading.Event()
+    scheduler = made(outcome)
+    scheduler.start(engine(lambda: bool(go_on.wait(10))))  # type: ignore[arg-type, return-value]
+    for name in range(scheduler_module.MAX_REPLACED + 2):
+        scheduler.submit(job(str(name)))
+
+    async def watch() -> None:
+        while True:
+            scheduler.check()
+            await asyncio.sleep(0.02)
+
+    with pytest.raises(RecogniserHung):
+        await asyncio.wait_for(watch(), 5)
+    go_on.set()
+    scheduler.close()
