@@ -81,23 +81,15 @@ def trouble(call: CallState) -> tuple[Severity, str]:
     if not call.is_live:
         return Severity.CALM, ""
     matters = [
-        (one.raised.severity, -one.raised.at_ms, one.raised.headline)
-        for one in call.alerts.values()
-        if one.state == "open"
+        (one.raised.severity, one.raised.headline) for one in call.alerts.values() if one.state == "open"
     ]
     escalation = call.active_escalation
     if escalation is not None:
-        answered = escalation.handoff == HandoffState.BRIDGED
-        severity = (
-            max(escalation.raised.severity, Severity.WATCH, key=URGENCY.__getitem__)
-            if answered
-            else escalation.raised.severity
-        )
-        matters.insert(0, (severity, -escalation.raised.at_ms, escalation.raised.headline))
-    if not matters:
-        return Severity.CALM, ""
-    worst = min(matters, key=lambda one: URGENCY[one[0]])
-    return worst[0], worst[2]
+        severity = escalation.raised.severity
+        if escalation.handoff == HandoffState.BRIDGED:
+            severity = max(severity, Severity.WATCH, key=URGENCY.__getitem__)
+        matters.insert(0, (severity, escalation.raised.headline))
+    return min(matters, key=lambda matter: URGENCY[matter[0]], default=(Severity.CALM, ""))
 
 
 def customer_sentiment(spoken: Sequence[Utterance]) -> dict[str, Any] | None:
