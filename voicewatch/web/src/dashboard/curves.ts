@@ -1,0 +1,78 @@
+/** Shapes of the mood and uncertainty curves, and the time of a running call. */
+import type { CallView } from '../lib/types';
+
+export interface Sample {
+  x: number;
+  value: number;
+}
+
+export interface Run {
+  sign: 'neg' | 'pos';
+  points: Sample[];
+}
+
+/** A line cut where it crosses zero, so that each part has one colour; neighbours share the crossing point. */
+export function signedRuns(points: readonly Sample[]): Run[] {
+  const runs: Run[] = [];
+  let run: Run | undefined;
+  let before: Sample | undefined;
+  for (const point of points) {
+    const sign = point.value < 0 ? 'neg' : 'pos';
+    if (!run || run.sign !== sign) {
+      const crossing = before && crossingOf(before, point);
+      if (crossing) run?.points.push(crossing);
+      run = { sign, points: crossing ? [crossing] : [] };
+      runs.push(run);
+    }
+    run.points.push(point);
+    before = point;
+  }
+  return runs;
+}
+
+function crossingOf(a: Sample, b: Sample): Sample {
+  const share = a.value / (a.value - b.value || 1);
+  return { x: a.x + (b.x - a.x) * share, value: 0 };
+}
+
+/** Mood of the customer over time; x in ms of the call. */
+export function moods(view: Pick<CallView, 'series'>): Sample[] {
+  return view.series.flatMap((one) =>
+    one.role === 'customer' && one.sentiment !== null ? [{ x: one.at_ms, value: one.sentiment }] : [],
+  );
+}
+
+export function doubts(view: Pick<CallView, 'series'>): Sample[] {
+  return view.series.flatMap((one) => (one.uncertainty !== null ? [{ x: one.at_ms, value: one.uncertainty }] : []));
+}
+
+/** SVG path through points, each first put through `at`. */
+export function path(points: readonly Sample[], at: (point: Sample) => readonly [number, number]): string {
+  return points.map((point, place) => `${place ? 'L' : 'M'}${at(point).map((value) => value.toFixed(1)).join(' ')}`).join('');
+}
+
+const STEPS_S = [5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800];
+
+/** Times for an axis of `span_ms`, at most `most` of them. */
+export function ticks(span_ms: number, most: number): number[] {
+  const step = (STEPS_S.find((one) => span_ms / (one * 1000) <= most) ?? 3600) * 1000;
+  return Array.from({ length: Math.floor(span_ms / step) + 1 }, (_, place) => place * step);
+}
+
+/**
+ * The time of running calls by this computer's clock. The two clocks' difference is the smallest seen between
+ * the arrival of a view and the time it tells, so that a slow message does not set the call back.
+ */
+export class CallClock {
+  private behind_ms = Infinity;
+
+  observe(view: CallView, now_ms: number): void {
+    if (view.state !== 'live' || !view.started_at) return;
+    this.behind_ms = Math.min(this.behind_ms, now_ms - Date.parse(view.started_at) - view.duration_ms);
+  }
+
+  at(view: CallView, now_ms: number): number {
+    if (view.state !== 'live' || !view.started_at || this.behind_ms === Infinity) return view.duration_ms;
+    return Math.max(view.duration_ms, now_ms - Date.parse(view.started_at) - this.behind_ms);
+  }
+}
