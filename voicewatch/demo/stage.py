@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voicewatch.demo.ear import Ear
+from voicewatch.demo.ear import Ear, Heard
 from voicewatch.demo.peer import ClientPeer
 from voicewatch.demo.scenarios import Line, Scenario, clip_samples
 
@@ -23,6 +23,8 @@ Report = Callable[..., None]
 """report(what, **evidence): tells the director of the play what was observed."""
 
 _PAUSE_S = 0.5
+_QUIET_DBFS = -50.0
+_SILENCE_ENDS_NS = 500_000_000
 _CERTAIN_LOOKS = 3
 """A clip is believed after so many looks of a fifth of a second."""
 
@@ -32,6 +34,7 @@ class Sighting:
     """When a clip was heard, on CLOCK_MONOTONIC."""
 
     first_ns: int
+    last_ns: int = 0
     looks: int = 0
     correlation: float = 0.0
     finished_ns: int | None = None
@@ -49,15 +52,31 @@ class Hearing:
     def take(self, samples: npt.NDArray[np.int16]) -> None:
         now_ns = time.monotonic_ns()
         for heard in self.ear.hear(samples):
-            fresh = Sighting(now_ns - int(heard.position_s * 1e9))
-            seen = self.sightings.setdefault(heard.line_id, fresh)
-            seen.looks += 1
-            seen.correlation = max(seen.correlation, heard.correlation)
-            if seen.looks == _CERTAIN_LOOKS:
-                self.report("heard", line=heard.line_id, at_ns=seen.first_ns)
-            if heard.finished and seen.finished_ns is None and seen.looks >= _CERTAIN_LOOKS:
-                seen.finished_ns = now_ns
-                self.report("heard_to_end", line=heard.line_id, correlation=round(seen.correlation, 2))
+            self._note(heard, now_ns)
+        if self.ear.level_dbfs < _QUIET_DBFS:
+            self._finish_what_fell_silent(now_ns)
+
+    def _note(self, heard: Heard, now_ns: int) -> None:
+        fresh = Sighting(now_ns - int(heard.position_s * 1e9))
+        seen = self.sightings.setdefault(heard.line_id, fresh)
+        seen.looks += 1
+        seen.last_ns = now_ns
+        seen.correlation = max(seen.correlation, heard.correlation)
+        if seen.looks == _CERTAIN_LOOKS:
+            self.report("heard", line=heard.line_id, at_ns=seen.first_ns)
+        if heard.finished and seen.looks >= _CERTAIN_LOOKS:
+            self._finish(heard.line_id, seen, now_ns)
+
+    def _finish_what_fell_silent(self, now_ns: int) -> None:
+        """The last word of a line may be too short to be recognised; the silence after it is not."""
+        for line_id, seen in self.sightings.items():
+            if seen.looks >= _CERTAIN_LOOKS and now_ns - seen.last_ns > _SILENCE_ENDS_NS:
+                self._finish(line_id, seen, now_ns)
+
+    def _finish(self, line_id: str, seen: Sighting, now_ns: int) -> None:
+        if seen.finished_ns is None:
+            seen.finished_ns = now_ns
+            self.report("heard_to_end", line=line_id, correlation=round(seen.correlation, 2))
             self._changed.set()
 
     def has_heard(self, line_id: str) -> bool:
