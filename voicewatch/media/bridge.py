@@ -419,7 +419,7 @@ def _describe(call: Call) -> dict[str, Any]:
     return {
         "call_id": call.call_id,
         "zero_mono_ns": call.zero_mono_ns,
-        "version": call.switch.version,
+        "version": call.switch.newest_version,
         "seats": seats,
     }
 

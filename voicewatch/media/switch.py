@@ -29,10 +29,14 @@ class Switch:
     def is_waiting(self) -> bool:
         return self._waiting is not None
 
+    @property
+    def newest_version(self) -> int:
+        """Of the table that is waiting, else of the one in force."""
+        return self.version if self._waiting is None else self._waiting.version
+
     def want(self, wanted: SetAudibility) -> bool:
         """Take a newer table as the next one; False when it is not newer than what is in force or waiting."""
-        newest = self.version if self._waiting is None else self._waiting.version
-        if wanted.version <= newest:
+        if wanted.version <= self.newest_version:
             return False
         self._waiting, self._may_since_ms = wanted, None
         return True
