@@ -244,6 +244,35 @@ async def test_a_slow_recogniser_shows_its_lag_and_loses_nothing(
         await front.until(lambda: len(front.all_of(UtteranceFinal)) == 2)
 
 
+async def test_a_broken_link_does_not_cut_an_utterance(sockets: Sockets, call_chunks: list[Chunk]) -> None:
+    front, media = Front(sockets), Media(sockets)
+    async with running(front.run()), running(run(Settings(), sockets, "model", ScriptedTranscriber(WORDS))):
+        async with running(media.link.run()):
+            await media.open()
+            media.say([chunk for chunk in call_chunks if chunk[0] < 2_000])
+            await front.until(lambda: bool(front.all_of(Interim)))
+        again = Media(sockets)
+        again.heard_ms = media.heard_ms
+        async with running(again.link.run()):
+            await again.open()
+            again.say([chunk for chunk in call_chunks if chunk[0] >= media.heard_ms])
+            await front.until(lambda: len(front.all_of(UtteranceFinal)) == 2)
+    assert [final.text for final in front.all_of(UtteranceFinal)] == [" ".join(WORDS)] * 2
+
+
+async def test_what_a_dead_media_process_was_saying_is_kept(
+    sockets: Sockets, call_chunks: list[Chunk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicewatch.speech.process.ORPHAN_S", 0.1)
+    front, media = Front(sockets), Media(sockets)
+    async with running(front.run()), running(run(Settings(), sockets, "model", ScriptedTranscriber(WORDS))):
+        async with running(media.link.run()):
+            await media.open()
+            media.say([chunk for chunk in call_chunks if chunk[0] < 3_000])
+            await front.until(lambda: bool(front.all_of(Interim)))
+        await front.until(lambda: len(front.all_of(UtteranceFinal)) == 1)
+
+
 async def test_speech_at_the_end_of_a_leg_is_not_lost(sockets: Sockets, call_chunks: list[Chunk]) -> None:
     async with house(sockets, ScriptedTranscriber(WORDS)) as (front, media):
         media.say([chunk for chunk in call_chunks if chunk[0] < 3_000])

@@ -54,6 +54,8 @@ CHUNK_HEADER = struct.Struct("!HIBb")
 CHUNK_BYTES = 640
 VOICED = 1
 TICK_S = 1.0
+ORPHAN_S = 3.0
+"""A media process whose link broke is back by then, or dead: what its legs were saying is an utterance."""
 LAGGING_MS = 2_000
 """Older finals than this not yet decoded: `degraded` says so."""
 MAX_STREAMS = 512
@@ -71,6 +73,8 @@ class _Leg:
     """(report seq, start of its utterance's audio): not yet known durable. Bounded by the spool."""
     told_ms: int = 0
     closed: bool = False
+    orphaned_s: float | None = None
+    """When its media process went away."""
     first_partial_ms: dict[str, int] = field(default_factory=dict)
     """By utterance, until its final: a handful at most."""
 
@@ -111,6 +115,7 @@ class ModelProcess:
         """Once a second: hung decodes, how far behind we are, what is safe. Cancelled by its owner."""
         while True:
             self._scheduler.check()
+            self._close_orphans()
             self._link.signal([self.status()])
             self.tell_heard()
             await asyncio.sleep(TICK_S)
@@ -135,9 +140,25 @@ class ModelProcess:
     # ------------------------------------------------------------ from media
 
     def gone(self, peer: Peer) -> None:
-        """Its legs ended, for all we know; if it comes again, it opens them again."""
-        for leg in [one for one in self._legs.values() if one.peer is peer]:
-            self._close_leg(leg)
+        """Its legs wait a moment: if only the link broke, the peer feeds them again from what is durable."""
+        for leg in self._legs.values():
+            if leg.peer is peer and not leg.closed:
+                leg.orphaned_s = time.monotonic()
+
+    def _close_orphans(self) -> None:
+        now_s = time.monotonic()
+        for leg in list(self._legs.values()):
+            if leg.orphaned_s is not None and now_s - leg.orphaned_s > ORPHAN_S:
+                self._close_leg(leg)
+
+    def _drop_orphan(self, message: OpenStream) -> None:
+        """The leg comes again: what was half heard of it will be heard whole."""
+        seat = (message.call_id, message.seat_id)
+        for number, leg in list(self._legs.items()):
+            stream = leg.pipeline.stream
+            if leg.orphaned_s is not None and (stream.call_id, stream.seat_id) == seat:
+                del self._legs[number]
+                self._scheduler.jobs.forget(number)
 
     def receive(self, peer: Peer, message: Message, payload: bytes) -> None:
         if isinstance(message, Audio):
@@ -150,6 +171,7 @@ class ModelProcess:
                 self._close_leg(leg)
 
     def _open(self, peer: Peer, message: OpenStream) -> None:
+        self._drop_orphan(message)
         before = self._leg(peer, message.stream)
         if before is not None:
             self._close_leg(before)
