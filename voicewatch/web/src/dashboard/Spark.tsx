@@ -13,8 +13,8 @@ export function Spark({ view, now_ms }: { view: CallView; now_ms: number }) {
   const span = Math.max(now_ms - from, 15_000);
   const x = (at_ms: number) => 2 + ((at_ms - from) / span) * (WIDTH - 6);
   const at = (point: Sample) => [x(point.x), ZERO_Y - point.value * 2] as const;
-  const line = moods(view).filter((one) => one.x >= from);
-  const bars = doubts(view).filter((one) => one.x >= from);
+  const line = moods(view.series).filter((one) => one.x >= from);
+  const bars = doubts(view.series).filter((one) => one.x >= from);
   const last = line.at(-1);
   return (
     <svg width={WIDTH} height={FLOOR_Y} viewBox={`0 0 ${WIDTH} ${FLOOR_Y}`} role="img" aria-label={inWords(view)}>

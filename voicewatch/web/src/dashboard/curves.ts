@@ -1,5 +1,5 @@
-/** Shapes of the mood and uncertainty curves, and the time of a running call. */
-import type { CallView } from '../lib/types';
+/** Shapes of the mood and uncertainty curves. */
+import type { SeriesPoint } from '../lib/types';
 
 export interface Sample {
   x: number;
@@ -36,14 +36,14 @@ function crossingOf(a: Sample, b: Sample): Sample {
 }
 
 /** Mood of the customer over time; x in ms of the call. */
-export function moods(view: Pick<CallView, 'series'>): Sample[] {
-  return view.series.flatMap((one) =>
+export function moods(series: readonly SeriesPoint[]): Sample[] {
+  return series.flatMap((one) =>
     one.role === 'customer' && one.sentiment !== null ? [{ x: one.at_ms, value: one.sentiment }] : [],
   );
 }
 
-export function doubts(view: Pick<CallView, 'series'>): Sample[] {
-  return view.series.flatMap((one) => (one.uncertainty !== null ? [{ x: one.at_ms, value: one.uncertainty }] : []));
+export function doubts(series: readonly SeriesPoint[]): Sample[] {
+  return series.flatMap((one) => (one.uncertainty !== null ? [{ x: one.at_ms, value: one.uncertainty }] : []));
 }
 
 /** SVG path through points, each first put through `at`. */
@@ -57,22 +57,4 @@ const STEPS_S = [5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800];
 export function ticks(span_ms: number, most: number): number[] {
   const step = (STEPS_S.find((one) => span_ms / (one * 1000) <= most) ?? 3600) * 1000;
   return Array.from({ length: Math.floor(span_ms / step) + 1 }, (_, place) => place * step);
-}
-
-/**
- * The time of running calls by this computer's clock. The two clocks' difference is the smallest seen between
- * the arrival of a view and the time it tells, so that a slow message does not set the call back.
- */
-export class CallClock {
-  private behind_ms = Infinity;
-
-  observe(view: CallView, now_ms: number): void {
-    if (view.state !== 'live' || !view.started_at) return;
-    this.behind_ms = Math.min(this.behind_ms, now_ms - Date.parse(view.started_at) - view.duration_ms);
-  }
-
-  at(view: CallView, now_ms: number): number {
-    if (view.state !== 'live' || !view.started_at || this.behind_ms === Infinity) return view.duration_ms;
-    return Math.max(view.duration_ms, now_ms - Date.parse(view.started_at) - this.behind_ms);
-  }
 }

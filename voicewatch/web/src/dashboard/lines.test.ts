@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CallView, Utterance } from '../lib/types';
-import { CallClock, signedRuns } from './curves';
+import { signedRuns } from './curves';
 import { lines, pieces } from './lines';
 
 function said(id: string, start_ms: number, text: string, words: Utterance['words'] = []): Utterance {
@@ -42,17 +42,5 @@ describe('signedRuns', () => {
     expect(runs.map((run) => run.sign)).toEqual(['pos', 'neg']);
     expect(runs[0]?.points.at(-1)).toEqual({ x: 2, value: 0 });
     expect(runs[1]?.points[0]).toEqual({ x: 2, value: 0 });
-  });
-});
-
-describe('CallClock', () => {
-  it('runs on between messages, whatever the two clocks differ by', () => {
-    const clock = new CallClock();
-    const view = { state: 'live', started_at: '2025-01-01T10:00:00Z', duration_ms: 5000 } as CallView;
-    const arrived = Date.parse('2025-01-01T10:03:05Z');
-    clock.observe(view, arrived);
-    expect(clock.at(view, arrived + 2000)).toBe(7000);
-    clock.observe({ ...view, duration_ms: 5500 }, arrived + 4000);
-    expect(clock.at(view, arrived + 4000)).toBe(9000);
   });
 });
