@@ -33,6 +33,7 @@ const METER_TOP_DB = -12;
 
 interface Line {
   connection: RTCPeerConnection;
+  sender: RTCRtpSender | null;
   /** Where the server keeps the leg; empty until it answered. */
   leg: string;
 }
@@ -47,6 +48,8 @@ export class Phone {
 
   #token = '';
   #microphone: MediaStream | null = null;
+  /** What is sent by who only listens: a seat without packets counts as lost. */
+  #silence: Silence | null = null;
   #microphoneOn = true;
   #line: Line | null = null;
   #speaker: HTMLAudioElement | null = null;
@@ -57,27 +60,31 @@ export class Phone {
   #round = 0;
   #again: ReturnType<typeof setTimeout> | undefined;
 
-  /** Takes the seat that the token opens. Ends in connected, refused (no microphone), failed or ended. */
-  async start(seatToken: string): Promise<void> {
+  /**
+   * Takes the seat that the token opens. Ends in connected, refused (no microphone), failed or ended.
+   * With `microphone` false it is not even asked for, until `setMicrophone(true)`.
+   */
+  async start(seatToken: string, microphone = true): Promise<void> {
     this.#close();
     this.#token = seatToken;
+    this.#microphoneOn = microphone;
     this.#hasConnected = false;
     this.#failures = 0;
     this.problem.value = '';
     this.muted.value = false;
     this.state.value = 'asking';
-    const round = this.#round;
-    const microphone = await this.#openMicrophone();
-    if (microphone === null) return;
-    if (round !== this.#round) {
-      closeTracks(microphone);
-      return;
+    if (microphone) {
+      const round = this.#round;
+      const refusal = await this.#openMicrophone();
+      if (round !== this.#round) return;
+      if (refusal) {
+        this.problem.value = refusal;
+        this.#end('refused');
+        return;
+      }
+    } else {
+      this.#silence = new Silence();
     }
-    this.#microphone = microphone;
-    this.#applyMute();
-    this.#meter = new Meter(microphone, (level) => {
-      this.level.value = this.#isOpen ? level : 0;
-    });
     addEventListener('online', this.#networkBack);
     this.state.value = 'connecting';
     await this.#attach();
@@ -91,6 +98,7 @@ export class Phone {
   /** False for who only listens: whatever `muted` says, nothing is sent but silence. */
   setMicrophone(on: boolean): void {
     this.#microphoneOn = on;
+    if (on && this.#silence && this.#line) void this.#openLate();
     this.#applyMute();
   }
 
@@ -114,7 +122,7 @@ export class Phone {
     const round = ++this.#round;
     const before = this.#line;
     const connection = new RTCPeerConnection({ iceServers: [] });
-    const line: Line = { connection, leg: '' };
+    const line: Line = { connection, sender: null, leg: '' };
     this.#line = line;
     try {
       await this.#negotiate(line);
@@ -134,10 +142,10 @@ export class Phone {
 
   async #negotiate(line: Line): Promise<void> {
     const { connection } = line;
-    const microphone = this.#microphone;
-    const [track] = microphone?.getAudioTracks() ?? [];
-    if (!microphone || !track) throw new Error('the microphone is closed');
-    connection.addTransceiver(track, { direction: 'sendrecv', streams: [microphone] });
+    const stream = this.#microphone ?? this.#silence?.stream;
+    const [track] = stream?.getAudioTracks() ?? [];
+    if (!stream || !track) throw new Error('there is nothing to send');
+    line.sender = connection.addTransceiver(track, { direction: 'sendrecv', streams: [stream] }).sender;
     connection.ontrack = ({ track: remote }) => this.#play(remote);
     await connection.setLocalDescription(await connection.createOffer());
     await gathered(connection);
@@ -214,14 +222,35 @@ export class Phone {
 
   // ---------------------------------------------------------------- ear and mouth
 
-  async #openMicrophone(): Promise<MediaStream | null> {
+  /** The words to say if it stays closed; empty when it is open. */
+  async #openMicrophone(): Promise<string> {
+    const round = this.#round;
+    let microphone: MediaStream;
     try {
-      return await openMicrophone();
+      microphone = await openMicrophone();
     } catch (error) {
-      this.problem.value = microphoneWords(error);
-      this.#end('refused');
-      return null;
+      return microphoneWords(error);
     }
+    if (this.#microphone || (round !== this.#round && !this.#line)) {
+      closeTracks(microphone); // hung up, or opened twice, while the browser asked
+      return '';
+    }
+    this.#microphone = microphone;
+    this.#applyMute();
+    this.#meter = new Meter(microphone, (level) => {
+      this.level.value = this.#isOpen ? level : 0;
+    });
+    return '';
+  }
+
+  /** Who listened begins to speak: the same line carries the microphone from now on. */
+  async #openLate(): Promise<void> {
+    this.problem.value = await this.#openMicrophone();
+    const [track] = this.#microphone?.getAudioTracks() ?? [];
+    if (!track || !this.#silence) return;
+    await this.#line?.sender?.replaceTrack(track);
+    this.#silence.close();
+    this.#silence = null;
   }
 
   #play(remote: MediaStreamTrack): void {
@@ -257,6 +286,8 @@ export class Phone {
     this.level.value = 0;
     if (this.#microphone) closeTracks(this.#microphone);
     this.#microphone = null;
+    this.#silence?.close();
+    this.#silence = null;
     this.#speaker?.remove();
     this.#speaker = null;
   }
@@ -279,6 +310,21 @@ export function microphoneWords(error: unknown): string {
   if (name === 'NotReadableError') return 'The microphone is in use by another program.';
   if (!navigator.mediaDevices) return 'Browsers open the microphone only on https pages and on localhost.';
   return 'The browser keeps the microphone closed for this page.';
+}
+
+/** A stream with nothing in it. */
+class Silence {
+  readonly #context = new AudioContext();
+  readonly #destination = this.#context.createMediaStreamDestination();
+
+  get stream(): MediaStream {
+    return this.#destination.stream;
+  }
+
+  close(): void {
+    closeTracks(this.stream);
+    void this.#context.close();
+  }
 }
 
 /** Packets that came in on one line. */
