@@ -61,6 +61,8 @@ async def test_they_mean_what_we_think(owners: dict[str, Any], stage: Stage) -> 
     assert pair.remote_addr[0] == "127.0.0.1"
     assert owners["aiortc.RTCRtpTransceiver"]._codecs[0].mimeType == "audio/opus"
     assert aioice.ice.CONSENT_INTERVAL == 1
+    sdp = stage.bridge.calls["call"].seats["customer"].attached.connection._pc.localDescription.sdp
+    assert f"cname:{stage.engine.legs[0].path.cname.decode()}" in sdp
     assert aioice.ice.get_host_addresses(True, True) == ["127.0.0.1"]
 
 

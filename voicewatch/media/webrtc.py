@@ -9,6 +9,7 @@ a living connection.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -174,7 +175,7 @@ class Connection:
         if state == "connected" and not self._is_connected and not self._is_closed:
             self._is_connected = True
             self._limit.cancel()
-            self._on_connected(MediaPath(self._pc, b"voicewatch"))
+            self._on_connected(MediaPath(self._pc, _cname(self._pc.localDescription.sdp)))
         elif state in ("failed", "closed"):
             self._give_up()
 
@@ -208,6 +209,12 @@ class WebRtc:
 def _socket(protocol: Any) -> socket.socket:
     sock: socket.socket = protocol.transport._sock
     return sock
+
+
+def _cname(answer: str) -> bytes:
+    """The name our answer gave the stream; RTCP must say the same (RFC 8834 §4.9)."""
+    found = re.search(r"^a=ssrc:\d+ cname:(\S+)", answer, re.MULTILINE)
+    return found[1].encode()[:255] if found else b"voicewatch"
 
 
 def _payload_type(transceiver: RTCRtpTransceiver) -> int:
