@@ -65,6 +65,10 @@ class Front:
     def all_of(self, kind: type[Any]) -> list[Any]:
         return [one for one in [*self.facts, *self.signals] if isinstance(one, kind)]
 
+    async def up(self) -> None:
+        """Signals are lost while the link is not there yet."""
+        await self.until(lambda: self.peer is not None)
+
     async def until(self, condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
         async with asyncio.timeout(timeout_s):
             while not condition():
@@ -73,6 +77,7 @@ class Front:
 
     def _hello(self, peer: Peer, _: Hello) -> None:
         self.peer = peer
+        self.changed.set()
 
     def _message(self, _: Peer, message: Message, __: bytes) -> None:
         if isinstance(message, Signals):
@@ -157,6 +162,7 @@ async def house(sockets: Sockets, engine: Transcriber | None) -> AsyncIterator[t
         running(run(Settings(), sockets, "model", engine)),
         running(media.link.run()),
     ):
+        await front.up()
         await media.open()
         yield front, media
 
@@ -207,12 +213,14 @@ async def test_a_new_model_process_is_fed_again_and_names_everything_alike(
     half = len(call_chunks) * 3 // 5
     async with running(front.run()), running(media.link.run()):
         async with running(run(Settings(), sockets, "model", ScriptedTranscriber(WORDS))):
+            await front.up()
             await media.open()
             media.say(call_chunks[:half])
             await front.until(lambda: len(front.all_of(UtteranceFinal)) == 1)
             await media.until_heard(4_000)
         media.up.clear()
         async with running(run(Settings(), sockets, "model", ScriptedTranscriber(WORDS))):
+            await front.up()
             await media.open()
             media.say([chunk for chunk in call_chunks if chunk[0] >= media.heard_ms])
             await front.until(lambda: len(front.all_of(UtteranceFinal)) == 2)
@@ -248,6 +256,7 @@ async def test_a_broken_link_does_not_cut_an_utterance(sockets: Sockets, call_ch
     front, media = Front(sockets), Media(sockets)
     async with running(front.run()), running(run(Settings(), sockets, "model", ScriptedTranscriber(WORDS))):
         async with running(media.link.run()):
+            await front.up()
             await media.open()
             media.say([chunk for chunk in call_chunks if chunk[0] < 2_000])
             await front.until(lambda: bool(front.all_of(Interim)))
@@ -267,6 +276,7 @@ async def test_what_a_dead_media_process_was_saying_is_kept(
     front, media = Front(sockets), Media(sockets)
     async with running(front.run()), running(run(Settings(), sockets, "model", ScriptedTranscriber(WORDS))):
         async with running(media.link.run()):
+            await front.up()
             await media.open()
             media.say([chunk for chunk in call_chunks if chunk[0] < 3_000])
             await front.until(lambda: bool(front.all_of(Interim)))
@@ -282,7 +292,6 @@ async def test_speech_at_the_end_of_a_leg_is_not_lost(sockets: Sockets, call_chu
 
 async def test_reported_text_is_scored_without_being_recognised(sockets: Sockets) -> None:
     async with house(sockets, ScriptedTranscriber()) as (front, _):
-        await front.until(lambda: front.peer is not None and bool(front.signals))
         assert front.peer is not None
         command = ScoreText(
             call_id="call",
