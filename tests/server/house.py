@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from voicewatch.core.events import (
     AudibilityChanged,
@@ -191,8 +193,9 @@ class Feed:
         self._reading = asyncio.ensure_future(self._read())
 
     async def _read(self) -> None:
-        async for text in self.socket:
-            self.messages.append(json.loads(text))
+        with contextlib.suppress(ConnectionClosed):
+            async for text in self.socket:
+                self.messages.append(json.loads(text))
 
     def facts(self, kind: str | None = None) -> list[dict[str, Any]]:
         events = [message["event"] for message in self.messages if message["type"] == "fact"]

@@ -35,6 +35,7 @@ async def test_a_restarted_front_goes_on_with_the_call(house: House) -> None:
     cursor = viewer.messages[0]["cursor"]
 
     await house.end("front")
+    await viewer.socket.wait_closed()
     assert viewer.socket.close_code == 1001
     house.says(call, "are you still there", start_ms=60_000)
     version = house.media.tables[call_id].version

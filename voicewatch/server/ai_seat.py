@@ -73,14 +73,14 @@ class Worker:
 
 
 class AISeats:
-    """All workers. `mint_seat(call_id, seat)` makes a seat token; `tell_model` and `tell_media` may drop."""
+    """All workers. `mint_seat(call_id, seat)` makes a seat token; `tell_media` may drop."""
 
     def __init__(
         self,
         desk: Desk,
         *,
         mint_seat: Callable[[str, Seat], str],
-        tell_model: Callable[[Message], bool],
+        tell_model: Callable[[Message], None],
         tell_media: Callable[[str, Message], bool],
         new_id: Callable[[], str],
     ) -> None:

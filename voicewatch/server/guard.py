@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -19,6 +20,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_LIMIT = 1024 * 1024
 SDP_LIMIT = 64 * 1024
+BODY_WITHIN_S = 20.0
+"""A client that sends its body more slowly holds a connection for nothing: 408."""
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -77,9 +80,14 @@ class Guard:
             await send(message)
 
         limit = SDP_LIMIT if scope["path"].startswith("/api/whip") else BODY_LIMIT
-        body = await _read_body(scope, receive, limit)
+        try:
+            async with asyncio.timeout(BODY_WITHIN_S):
+                body = await _read_body(scope, receive, limit)
+        except TimeoutError:
+            await _refuse(send_guarded, 408, "Body too slow", f"Send it within {BODY_WITHIN_S:.0f} s.")
+            return
         if body is None:
-            await _refuse(send_guarded, limit)
+            await _refuse(send_guarded, 413, "Body too large", f"This route takes at most {limit} bytes.")
             return
         await self._app(scope, _replay(body, receive), send_guarded)
 
@@ -123,12 +131,12 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-async def _refuse(send: Send, limit: int) -> None:
-    body = problem_body(413, "Body too large", f"This route takes at most {limit} bytes.")
+async def _refuse(send: Send, status: int, title: str, detail: str) -> None:
+    body = problem_body(status, title, detail)
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
     ]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -92,7 +92,12 @@ class MediaLinks:
         peer = self.peer_of(call_id)
         if peer is None:
             raise _away()
-        return await peer.ask(command)
+        try:
+            return await peer.ask(command)
+        except Problem as problem:
+            if problem.status == 504:  # no answer in time: for the caller the same as being away
+                raise _away() from None
+            raise
 
     def tell(self, call_id: str, message: Message) -> bool:
         peer = self.peer_of(call_id)

@@ -8,7 +8,8 @@ import ipaddress
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import structlog
@@ -46,6 +47,9 @@ log = structlog.get_logger()
 HELLOS_WITHIN_S = 3.0
 """How long a restarted front waits to be told which calls the media processes hold."""
 STATUS_S = 1.0
+UNSCORED_LIMIT = 200
+GOODBYE_LOOKS, GOODBYE_LOOK_S = 50, 0.02
+"""How often, and how far apart, it is looked whether all sockets are closed before HTTP ends."""
 STOP_WITHIN_S = 3.0
 MESSAGE_LIMIT = 64 * 1024
 KEEPER = "keeper"
@@ -78,6 +82,8 @@ class FrontProcess:
         self._media = {f"media-{index}" for index in range(settings.media.processes)}
         self._restored: list[str] = []
         self._all_media = asyncio.Event()
+        # Texts to be scored while the model process restarts; when full the oldest stays without scores.
+        self._unscored: deque[Message] = deque(maxlen=UNSCORED_LIMIT)
         self.desk = Desk(
             journal,
             Director(
@@ -161,9 +167,13 @@ class FrontProcess:
             for part in (self._presences, self._tables, self._rescue, self._closing):
                 part.close()
 
-    def _say_goodbye(self) -> None:
+    async def _say_goodbye(self) -> None:
         self._feed.close_all(GOING_AWAY, "the server restarts")
         self._ai_seats.close_all(GOING_AWAY, "the server restarts")
+        for _ in range(GOODBYE_LOOKS):
+            if not self._feed.count + self._ai_seats.count:
+                return
+            await asyncio.sleep(GOODBYE_LOOK_S)
 
     async def _make_up(self) -> None:
         """After the hellos: what was cut off when this process ended."""
@@ -186,6 +196,8 @@ class FrontProcess:
     def _hello(self, peer: Peer, hello: Hello) -> None:
         if peer.process in self._media:
             self._rescue.media_up(peer, hello)
+        elif peer.process == "model":
+            self._tell_waiting()
         if peer.process != KEEPER:
             self._status.up(peer.process)
         if all(name in self._server.peers for name in self._media):
@@ -215,9 +227,14 @@ class FrontProcess:
     async def _report(self, peer: Peer, epoch: str, first_seq: int, events: list[Event]) -> None:
         await self.desk.report(peer.process, epoch, first_seq, events)
 
-    def _tell_model(self, message: Message) -> bool:
+    def _tell_model(self, message: Message) -> None:
+        self._unscored.append(message)
+        self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
         model = self._server.peers.get("model")
-        return model is not None and model.tell(message)
+        while model is not None and self._unscored and model.tell(self._unscored[0]):
+            self._unscored.popleft()
 
 
 def public_url(settings: Settings) -> str:
@@ -255,7 +272,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve_http(app: Guard, listener: socket.socket, say_goodbye: Callable[[], None]) -> None:
+async def _serve_http(
+    app: Guard, listener: socket.socket, say_goodbye: Callable[[], Awaitable[None]]
+) -> None:
     """Until cancelled. The listener stays open for the next life of this process: a copy is served."""
     server = _Server(
         uvicorn.Config(
@@ -275,7 +294,6 @@ async def _serve_http(app: Guard, listener: socket.socket, say_goodbye: Callable
     try:
         await asyncio.shield(serving)
     finally:
-        say_goodbye()
-        await asyncio.sleep(0)
+        await say_goodbye()
         server.should_exit = True
         await asyncio.wait([serving], timeout=STOP_WITHIN_S)
