@@ -1,9 +1,9 @@
 /** The whole call on one line: mood, uncertainty, who spoke, and where alerts were raised. */
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { Mark } from '../components/marks';
 import { clock } from '../lib/format';
 import type { CallView, Role, SeriesPoint, Utterance } from '../lib/types';
 import { doubts, moods, path, signedRuns, ticks, type Sample } from './curves';
-import { SeverityShape } from './marks';
 
 const LEFT = 30;
 const RIGHT = 10;
@@ -48,19 +48,15 @@ export function Chart({ view, utterances, at_ms, onPick }: Props) {
           <rect key={one.utterance_id} class={LANE[one.role]} x={x(one.start_ms)} y={LANE_Y} width={Math.max(2, x(one.end_ms) - x(one.start_ms))} height="4" rx="1" />
         ))}
         {view.alerts.map((alert) => (
-          <svg
+          <g
             key={alert.alert_id}
-            class={`sev sev--${alert.severity}${alert.state === 'open' ? '' : ' sev--settled'}`}
-            x={x(alert.at_ms) - 7}
-            y={ALERT_Y - 7}
-            width="14"
-            height="14"
-            viewBox="0 0 18 18"
+            class={alert.state === 'open' ? 'c-alert' : 'c-alert c-alert--settled'}
+            transform={`translate(${x(alert.at_ms) - 7} ${ALERT_Y - 7}) scale(.78)`}
             onClick={() => onPick?.(alert.alert_id)}
           >
             <title>{`${clock(alert.at_ms)} ${alert.headline}`}</title>
-            <SeverityShape severity={alert.severity} />
-          </svg>
+            <Mark severity={alert.severity} />
+          </g>
         ))}
       </svg>
       <Legend roles={new Set(utterances.map((one) => one.role))} hasGaps={view.gaps.length > 0} />

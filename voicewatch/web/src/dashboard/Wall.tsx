@@ -1,10 +1,11 @@
 /** The calls, most troubled first; room follows trouble. */
 import { useEffect, useRef } from 'preact/hooks';
+import { Doubt, Mark, Mood } from '../components/marks';
 import { clock } from '../lib/format';
 import type { LiveCall } from '../lib/fold';
 import { languageOf, offerSays, SPEAKER } from './say';
 import { Icon } from './Icon';
-import { DoubtFigure, MoodFigure, SeverityMark, VoiceChip } from './marks';
+import { VoiceChip } from './marks';
 import { GROUPS, type Group } from './order';
 import { Spark } from './Spark';
 import * as store from './store';
@@ -123,7 +124,7 @@ function Row({ call, isSelected }: { call: LiveCall; isSelected: boolean }) {
       tabIndex={isSelected ? 0 : -1}
       onClick={() => store.open(view.call_id)}
     >
-      <SeverityMark severity={isLive ? view.severity : 'calm'} />
+      <Mark severity={isLive ? view.severity : 'calm'} />
       {isCalm ? <CalmRow call={call} /> : <TroubledRow call={call} />}
     </li>
   );
@@ -138,7 +139,7 @@ function CalmRow({ call }: { call: LiveCall }) {
         <span class="soft clip">{view.title}</span>
       </div>
       <div class="row__meta">
-        <MoodFigure sentiment={view.sentiment} />
+        <Mood sentiment={view.sentiment} />
         <VoiceChip view={view} isMine={isMine(call)} />
         <span class="hide-s">{languageOf(view, call.utterances)}</span>
         <time>{clock(store.elapsed(call))}</time>
@@ -169,8 +170,8 @@ function TroubledRow({ call }: { call: LiveCall }) {
         <div class="row__trend">
           <Spark view={view} now_ms={store.elapsed(call)} />
           <span>
-            <MoodFigure sentiment={view.sentiment} />
-            <DoubtFigure uncertainty={view.uncertainty} />
+            <Mood sentiment={view.sentiment} />
+            <Doubt uncertainty={view.uncertainty} />
           </span>
         </div>
         <div class="row__act num">{offerSays(view, store.elapsed(call), store.isLive.value)}</div>

@@ -8,7 +8,7 @@ import { flat, heldLayout, layout, type Layout, wouldMove } from './order';
 import { seatOf } from './rungs';
 import { Supervision } from './supervision';
 
-export type Tab = 'wall' | 'talk' | 'side' | 'team';
+export type Tab = 'wall' | 'call' | 'act' | 'team';
 
 export const feed = new Feed();
 export const supervision = new Supervision(new Phone());
@@ -53,7 +53,7 @@ export function elapsed(call: LiveCall): number {
 
 export function open(callId: string): void {
   chosen.value = callId;
-  if (tab.value === 'wall') tab.value = 'talk';
+  if (tab.value === 'wall') tab.value = 'call';
 }
 
 /** Opens the next (+1) or previous (-1) call of the wall. */

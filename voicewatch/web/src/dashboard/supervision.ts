@@ -59,12 +59,13 @@ export class Supervision {
     this.callId.value = callId;
     this.seatId = given.seat_id;
     this.seen = false;
-    try {
-      await this.phone.start(given.seat_token, SPEAKS.has(given.mode));
-    } catch (error) {
-      await this.depart().catch(() => undefined);
-      throw error;
-    }
+    this.phone.setMicrophone(SPEAKS.has(given.mode));
+    await this.phone.start(given.seat_token);
+    const { state, problem } = this.phone;
+    if (state.value !== 'refused' && state.value !== 'failed') return;
+    const why = problem.value || 'The line could not be opened.';
+    await this.depart();
+    throw new Error(why);
   }
 
   private async depart(): Promise<void> {
@@ -80,14 +81,14 @@ export class Supervision {
   }
 
   private forget(): void {
-    this.phone.hangUp();
+    void this.phone.hangUp();
     this.callId.value = null;
     this.seatId = null;
     this.seen = false;
   }
 
   private async attemptTo(callId: string, rung: Attempt['rung'], act: () => Promise<unknown>): Promise<void> {
-    if (this.busy) return;
+    if (this.busy) return; // one step at a time: the second press of an impatient hand does nothing
     this.busy = true;
     this.attempt.value = { callId, rung, failed: null };
     try {

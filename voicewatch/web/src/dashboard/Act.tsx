@@ -1,0 +1,253 @@
+/** What a supervisor can do about the open call, and what there is to know before doing it. */
+import { signal } from '@preact/signals';
+import { Mark } from '../components/marks';
+import { inWords, request } from '../lib/api';
+import { clock, count } from '../lib/format';
+import type { LiveCall } from '../lib/fold';
+import type { Alert, Briefing, CallView, Seat } from '../lib/types';
+import { hearsSentence } from '../lib/words';
+import { Icon } from './Icon';
+import { Ladder } from './Ladder';
+import { showEvidence } from './Lines';
+import { Picture } from './Picture';
+import { rungs } from './rungs';
+import { offerSays } from './say';
+import * as store from './store';
+
+export function Act() {
+  const call = store.current.value;
+  return <aside class="pane side" aria-label="Act">{call && <Acts key={call.view.call_id} call={call} />}</aside>;
+}
+
+function Acts({ call }: { call: LiveCall }) {
+  const { view } = call;
+  const mine = store.mySeat(call);
+  const { supervision, isLive } = store;
+  const attempt = supervision.attempt.value;
+  return (
+    <>
+      <Hearing call={call} mine={mine} />
+      <Ladder
+        rungs={rungs(view, mine, attempt, isLive.value ? '' : 'not live')}
+        onTake={(name) => void supervision.take(view.call_id, name)}
+      />
+      {attempt?.failed != null && attempt.callId === view.call_id && (
+        <p class="sec is-bad" role="alert">
+          {attempt.failed}{' '}
+          <button type="button" class="link" onClick={() => supervision.dismissFailure()}>Close</button>
+        </p>
+      )}
+      {mine && <Line call={call} mine={mine} />}
+      {view.state === 'live' && <Offer view={view} at_ms={store.elapsed(call)} />}
+      <Alerts view={view} />
+      {view.briefing && <Brief briefing={view.briefing} />}
+    </>
+  );
+}
+
+function Hearing({ call, mine }: { call: LiveCall; mine: Seat | undefined }) {
+  const { view } = call;
+  const says = !store.isLive.value
+    ? 'Not known: this page is not live.'
+    : view.state !== 'live'
+      ? 'The call is over. Nobody hears anybody.'
+      : hearsSentence(view, mine?.seat_id ?? null);
+  return (
+    <section class="hear">
+      <h2 class="label">Who hears whom now</h2>
+      <p class="hear__say" data-testid="hears-sentence" aria-live="polite">{says}</p>
+      {store.isLive.value && view.state === 'live' && <Picture view={view} mine={mine} voiced={call.levels?.voiced ?? []} />}
+    </section>
+  );
+}
+
+const LINE = {
+  idle: 'Your line is closed',
+  asking: 'Asking for your microphone',
+  connecting: 'Opening your line',
+  connected: '',
+  weak: 'Your line is weak',
+  ended: 'Your line is closed',
+  refused: 'Your microphone is refused',
+  failed: 'Your line failed',
+} as const;
+
+/** One's own line: what the microphone does, how to leave. */
+function Line({ call, mine }: { call: LiveCall; mine: Seat }) {
+  const { supervision } = store;
+  const { phone } = supervision;
+  const isHere = supervision.callId.value === call.view.call_id;
+  const speaks = mine.mode !== null && mine.mode !== 'monitor';
+  const isMuted = phone.muted.value;
+  const state = isHere ? LINE[phone.state.value] : 'Your seat is kept. Press a mode to open your line here';
+  const open = speaks ? (isMuted ? 'Muted: nobody hears you' : 'Your microphone is open') : 'Your microphone is closed';
+  const steps = speaks && !isMuted && isHere ? Math.round(phone.level.value * 12) : 0;
+  return (
+    <section class="sec">
+      <h2>Your line</h2>
+      <div class="myline">
+        <span class="lvl" aria-hidden="true">
+          {Array.from({ length: 12 }, (_, place) => <i key={place} class={place < steps ? 'on' : ''} />)}
+        </span>
+        <b>{state || open}</b>
+      </div>
+      <div class="myline">
+        <button type="button" class="btn btn--s" disabled={!speaks || !isHere} aria-pressed={isMuted} onClick={() => phone.mute(!isMuted)}>
+          <Icon name="microphone" small />
+          {isMuted ? 'Open' : 'Mute'}
+          <kbd>M</kbd>
+        </button>
+        <button type="button" class="btn btn--s" data-testid="leave" disabled={!isHere} onClick={() => void supervision.leave()}>
+          <Icon name="leave" small />
+          Leave
+          <kbd>0</kbd>
+        </button>
+      </div>
+    </section>
+  );
+}
+
+const failure = signal<{ callId: string; text: string } | null>(null);
+
+/** Asks the server; what it refuses is shown beside the list it was asked in. */
+async function ask(callId: string, path: string, body: unknown): Promise<boolean> {
+  failure.value = null;
+  try {
+    await request('POST', `/api/calls/${callId}/${path}`, body);
+    return true;
+  } catch (error) {
+    failure.value = { callId, text: inWords(error) };
+    return false;
+  }
+}
+
+function Offer({ view, at_ms }: { view: CallView; at_ms: number }) {
+  const free = store.feed.agents.value.filter((agent) => agent.state === 'available');
+  const hasPerson = view.voice === 'agent' || view.voice === 'supervisor';
+  const past = view.offers.filter((offer) => offer.state !== 'pending').slice(-2);
+  const says = offerSays(view, at_ms, store.isLive.value) || (hasPerson ? 'A person has the call.' : 'No person was asked for.');
+  const escalate = async (form: HTMLFormElement): Promise<void> => {
+    const given = new FormData(form);
+    const agent = String(given.get('agent') ?? '');
+    const done = await ask(view.call_id, 'escalate', { reason: String(given.get('reason') ?? ''), ...(agent ? { agent_id: agent } : {}) });
+    if (done) form.reset();
+  };
+  return (
+    <section class="sec">
+      <h2>Person</h2>
+      <p class="num"><b>{says}</b></p>
+      {past.map((offer) => <p key={offer.offer_id} class="small soft">{`${offer.agent_name || 'An agent'} ${ANSWERED[offer.state]}`}</p>)}
+      {!hasPerson && (
+        <details class="byhand">
+          <summary class="link">{view.escalation ? 'Ask somebody else…' : 'Ask for a person…'}</summary>
+          <form
+            onSubmit={(event) => {
+              event.preventDefault();
+              void escalate(event.currentTarget);
+            }}
+          >
+            <input class="field" name="reason" maxLength={200} placeholder="Why, in a few words" aria-label="Why" />
+            <select class="field" name="agent" aria-label="Whom to ask">
+              <option value="">Whoever is free</option>
+              {free.map((agent) => <option key={agent.agent_id} value={agent.agent_id}>{agent.name}</option>)}
+            </select>
+            <button type="submit" class="btn btn--s" data-testid="escalate" disabled={!store.isLive.value}>Ask</button>
+          </form>
+        </details>
+      )}
+      {failure.value?.callId === view.call_id && <p class="is-bad small" role="alert">{failure.value.text}</p>}
+    </section>
+  );
+}
+
+const ANSWERED: Record<string, string> = {
+  accepted: 'accepted',
+  rejected: 'declined',
+  timeout: 'did not answer',
+  canceled: 'was not needed any more',
+  rescinded: 'was too late, or away',
+};
+
+function Alerts({ view }: { view: CallView }) {
+  const open = view.alerts.filter((alert) => alert.state === 'open').length;
+  const newest = [...view.alerts].sort((a, b) => Number(b.state === 'open') - Number(a.state === 'open') || b.at_ms - a.at_ms);
+  return (
+    <section class="sec" aria-label="Alerts">
+      <h2>
+        Alerts
+        <span class="spacer" />
+        <span class="num">{open} open</span>
+      </h2>
+      {newest.length === 0 && <p class="muted">Nothing stood out so far.</p>}
+      {newest.map((alert) => <OneAlert key={alert.alert_id} alert={alert} view={view} />)}
+    </section>
+  );
+}
+
+function OneAlert({ alert, view }: { alert: Alert; view: CallView }) {
+  const isOpen = alert.state === 'open';
+  return (
+    <article class={isOpen ? 'alert' : 'alert alert--s'} data-testid="alert" data-severity={alert.severity} data-state={alert.state}>
+      <Mark severity={alert.severity} />
+      <b class={isOpen ? '' : 'soft'}>{alert.headline}{isOpen ? '' : alert.state === 'cleared' ? ', settled' : ', dismissed'}</b>
+      <time>{clock(alert.at_ms)}</time>
+      {isOpen && (
+        <div class="acts">
+          <button
+            type="button"
+            class="link"
+            onClick={() => {
+              store.tab.value = 'call';
+              requestAnimationFrame(() => showEvidence(alert.alert_id));
+            }}
+          >
+            Jump to words
+          </button>
+          <details class="byhand">
+            <summary class="link">Dismiss…</summary>
+            <form
+              onSubmit={(event) => {
+                event.preventDefault();
+                const reason = String(new FormData(event.currentTarget).get('reason') ?? '');
+                void ask(view.call_id, `alerts/${alert.alert_id}/dismiss`, { reason });
+              }}
+            >
+              <input class="field" name="reason" required maxLength={200} placeholder="Why it is not so" aria-label="Why it is not so" />
+              <button type="submit" class="btn btn--s" disabled={!store.isLive.value}>Dismiss</button>
+            </form>
+          </details>
+        </div>
+      )}
+    </article>
+  );
+}
+
+function Brief({ briefing }: { briefing: Briefing }) {
+  const rows: [string, string[]][] = [
+    ['Why now', [briefing.why_now]],
+    ['Wants', [briefing.wants]],
+    ['Known', briefing.known],
+    ['Tried', briefing.tried],
+    ['Don’t ask', briefing.do_not_ask],
+    ['Promised', briefing.commitments],
+    ['Next', briefing.next_steps],
+    ['Begin', [briefing.opening]],
+  ];
+  return (
+    <section class="sec">
+      <h2>
+        Briefing
+        <span class="spacer" />
+        <span class="tiny muted">what the human reads first</span>
+      </h2>
+      <dl class="dl">
+        {rows.map(([name, given]) => {
+          const texts = given.filter(Boolean);
+          return texts.length > 0 && [<dt key={name}>{name}</dt>, <dd key={`${name}:`}>{texts.map((text) => <p key={text}>{text}</p>)}</dd>];
+        })}
+      </dl>
+      {briefing.notes.length > 0 && <p class="small muted">{briefing.notes.join(' ')}</p>}
+      {briefing.last_turns.length > 0 && <p class="vh">{count(briefing.last_turns.length, 'turn')} given to the agent</p>}
+    </section>
+  );
+}

@@ -1,0 +1,155 @@
+/** The supervisor's dashboard. */
+import '../styles/ui.css';
+import './dashboard.css';
+import { render } from 'preact';
+import { Top } from '../components/shell';
+import { arrive, inWords } from '../lib/api';
+import type { Account } from '../lib/types';
+import { Act } from './Act';
+import { Call } from './Call';
+import { Health, HealthBanner } from './Health';
+import { Help } from './Help';
+import { Icon, type IconName } from './Icon';
+import { listen } from './keys';
+import { showEvidence } from './Lines';
+import { rungs, type RungName } from './rungs';
+import * as store from './store';
+import { Team } from './Team';
+import { Wall } from './Wall';
+
+const NAV = [
+  { href: '/dashboard', label: 'Live' },
+  { href: '/rules', label: 'Rules' },
+];
+
+const TABS: readonly { tab: store.Tab; label: string; icon: IconName }[] = [
+  { tab: 'wall', label: 'Calls', icon: 'list' },
+  { tab: 'call', label: 'Transcript', icon: 'wave' },
+  { tab: 'act', label: 'Act', icon: 'takeover' },
+  { tab: 'team', label: 'Team', icon: 'barge' },
+];
+
+function Dashboard({ account }: { account: Account }) {
+  const status = store.feed.status.value;
+  return (
+    <div class={status === 'lost' ? 'dash is-stale' : 'dash'} data-view={store.tab.value}>
+      <Top account={account} nav={NAV} current="/dashboard">
+        <Health />
+        <button
+          type="button"
+          class="iconbtn hide-s"
+          aria-label="Keys"
+          title="Keys (?)"
+          onClick={() => {
+            store.helpOpen.value = true;
+          }}
+        >
+          <kbd>?</kbd>
+        </button>
+      </Top>
+      <div class="dash__note">
+        <HealthBanner />
+      </div>
+      <Wall />
+      <Call />
+      <Act />
+      <Team />
+      <nav class="tabs" aria-label="Parts of the page">
+        {TABS.map(({ tab, label, icon }) => (
+          <button
+            key={tab}
+            type="button"
+            aria-current={store.tab.value === tab ? 'page' : undefined}
+            onClick={() => {
+              store.tab.value = tab;
+            }}
+          >
+            <Icon name={icon} />
+            {label}
+          </button>
+        ))}
+      </nav>
+      <Help />
+    </div>
+  );
+}
+
+function SignedOut({ why }: { why: string }) {
+  return (
+    <div class="empty">
+      <h2>Not signed in</h2>
+      <p>{why}</p>
+      <p><a class="btn" href="/">To the start</a></p>
+    </div>
+  );
+}
+
+let shownEvidence = -1;
+
+function nextEvidence(): void {
+  const alerts = store.current.value?.view.alerts ?? [];
+  if (alerts.length === 0) return;
+  shownEvidence = (shownEvidence + 1) % alerts.length;
+  store.tab.value = 'call';
+  const alert = alerts[shownEvidence];
+  if (alert) requestAnimationFrame(() => showEvidence(alert.alert_id));
+}
+
+function take(name: RungName): () => void {
+  return () => {
+    const call = store.current.value;
+    if (!call || !store.isLive.value) return;
+    const rung = rungs(call.view, store.mySeat(call)).find((one) => one.name === name);
+    if (rung?.state === 'rest') void store.supervision.take(call.view.call_id, name);
+  };
+}
+
+function listenToKeys(): void {
+  listen({
+    ArrowUp: () => store.move(-1),
+    ArrowDown: () => store.move(1),
+    Enter: () => {
+      const call = store.current.value;
+      if (call) store.open(call.view.call_id);
+    },
+    1: take('monitor'),
+    2: take('coach'),
+    3: take('barge'),
+    4: take('takeover'),
+    5: take('handback'),
+    0: () => void store.supervision.leave(),
+    n: () => {
+      store.tab.value = 'call';
+      requestAnimationFrame(() => document.getElementById('nudge')?.focus());
+    },
+    m: () => {
+      const { phone } = store.supervision;
+      phone.mute(!phone.muted.value);
+    },
+    e: nextEvidence,
+    o: () => {
+      store.pinned.value = !store.pinned.value;
+    },
+    '?': () => {
+      store.helpOpen.value = true;
+    },
+  });
+}
+
+async function begin(root: HTMLElement): Promise<void> {
+  try {
+    const account = await arrive();
+    if (account?.role !== 'supervisor' && account?.role !== 'admin') {
+      render(<SignedOut why="This page is for supervisors. Open the link you were given; it works once." />, root);
+      return;
+    }
+    store.start();
+    listenToKeys();
+    render(<Dashboard account={account} />, root);
+  } catch (error) {
+    render(<SignedOut why={inWords(error)} />, root);
+  }
+}
+
+const root = document.getElementById('app');
+if (root) void begin(root);
