@@ -21,6 +21,7 @@ const DEAD_MS = 1_500;
 /** A line of which at least this share of packets is lost, over the last seconds, is weak. */
 const WEAK_LOSS = 0.1;
 const LOSS_OVER_LOOKS = 12;
+const CLOSED_WAIT_MS = 500;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 4_000;
 /** A call that never connected is given up after so many tries; one that did goes on until the server ends it. */
@@ -115,6 +116,11 @@ export class Phone {
     }
   }
 
+  /** The seat was closed or the call ended, as the feed says: nothing is left to tell the server. */
+  stop(): void {
+    if (this.state.value !== 'idle') this.#end('ended');
+  }
+
   // ---------------------------------------------------------------- the line
 
   async #attach(): Promise<void> {
@@ -184,18 +190,22 @@ export class Phone {
     const { connection } = line;
     const began = performance.now();
     const packets = new Packets(began);
+    let isOver = false;
     const look = setInterval(() => void step(), LOOK_EVERY_MS);
     const step = async (): Promise<void> => {
-      if (round !== this.#round) {
+      if (round !== this.#round || isOver) {
         clearInterval(look);
         return;
       }
       const now = performance.now();
       packets.count(await connection.getStats(), now);
-      if (round !== this.#round) return;
+      if (round !== this.#round || isOver) return;
       if (isGone(connection, packets, began, now)) {
+        isOver = true;
         clearInterval(look);
-        this.#reattach();
+        // Closed from the other end it is mostly over, and the feed is about to say so.
+        const wait = packets.silentFor(now) < DEAD_MS && this.#hasConnected ? CLOSED_WAIT_MS : 0;
+        this.#again = setTimeout(() => this.#reattach(), wait);
       } else if (connection.connectionState === 'connected') {
         this.#failures = 0;
         this.#hasConnected = true;
