@@ -159,3 +159,12 @@ def test_rows_stay_small_in_a_long_call(call: CallState) -> None:
     assert len(call.view(False)["series"]) == 40
     assert len(call.view(True)["series"]) == 240
     assert len(json.dumps(call.view(False))) < 10_000
+
+
+def test_when_the_customer_could_not_hear_the_ai_is_known(call: CallState) -> None:
+    tables = {1000: ["ai"], 5000: ["agent"], 7000: ["agent", "supervisor"], 9000: ["ai", "supervisor"]}
+    for version, (at_ms, heard) in enumerate(tables.items(), 1):
+        call.apply(AudibilityChanged(call_id="c", at_ms=at_ms, version=version, hears={"customer": heard}))
+    assert call.ai_unheard == [(5000, 9000)]
+    call.apply(AudibilityChanged(call_id="c", at_ms=12_000, version=5, hears={"customer": []}))
+    assert call.ai_unheard == [(5000, 9000), (12_000, None)]

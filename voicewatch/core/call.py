@@ -162,6 +162,8 @@ class CallState:
     ai_paused: str | None = None
     pauses: list[tuple[int, int | None]] = field(default_factory=list)
     """(start, end) in which a human had the voice; None: still."""
+    ai_unheard: list[tuple[int, int | None]] = field(default_factory=list)
+    """(start, end) in which the customer did not hear the AI; None: still."""
     utterances: dict[str, Utterance] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
     escalations: dict[str, Escalation] = field(default_factory=dict)
@@ -334,6 +336,17 @@ def _leg_lost(call: CallState, fact: LegLost) -> None:
 def _audibility(call: CallState, fact: AudibilityChanged) -> None:
     call.in_force = {listener: frozenset(heard) for listener, heard in fact.hears.items()}
     call.table_version = max(call.table_version, fact.version)
+    ai, customer = call.open_seats(Role.AI), call.open_seats(Role.CUSTOMER)
+    if ai and customer:
+        _note_ai_heard(call, ai[0].seat_id in fact.hears.get(customer[0].seat_id, ()), fact.at_ms)
+
+
+def _note_ai_heard(call: CallState, is_heard: bool, at_ms: int) -> None:
+    was_unheard = bool(call.ai_unheard) and call.ai_unheard[-1][1] is None
+    if is_heard and was_unheard:
+        call.ai_unheard[-1] = (call.ai_unheard[-1][0], at_ms)
+    elif not is_heard and not was_unheard:
+        call.ai_unheard.append((at_ms, None))
 
 
 def _utterance(call: CallState, utterance_id: str) -> Utterance:
