@@ -53,7 +53,7 @@ function Header({ call }: { call: LiveCall }) {
         <b class="num">{clock(store.elapsed(call))}</b>
         {languageOf(view, utterances) && <span>{languageOf(view, utterances)}</span>}
         {tier && <span>{spaced(tier)} customer</span>}
-        {view.customer_name && <span>{view.customer_name.replaceAll(/[[\]]/g, '')}</span>}
+        {view.customer_name && !view.customer_name.startsWith('[') && <span>{view.customer_name}</span>}
         <Engine call={call} />
         {view.state !== 'live' && <a href={`/calls/${view.call_id}`}>Read the whole call</a>}
       </div>
@@ -65,12 +65,14 @@ function Header({ call }: { call: LiveCall }) {
 function Engine({ call }: { call: LiveCall }) {
   const { engines } = store.feed.system.value ?? { engines: {} };
   const name = call.view.engine || (engines as Record<string, string>).asr;
+  const isReported = call.utterances.some((one) => one.source === 'reported');
   const isLow = call.utterances.some((one) => one.low_fidelity) || name?.includes('low fidelity');
   if (!name) return null;
   return (
     <>
       <span class="muted">{`words by ${name.replace(/ ?\(low fidelity\)/, '')}`}</span>
       {isLow && <span class="chip chip--unc" title="This recogniser is simple: read its words as a hint, not as a record">low fidelity</span>}
+      {isReported && <span class="muted" title="Its text comes from the AI itself, not from a recogniser">the AI’s words as it reports them</span>}
     </>
   );
 }

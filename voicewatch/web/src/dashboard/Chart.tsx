@@ -7,7 +7,6 @@ import { doubts, moods, path, signedRuns, ticks, type Sample } from './curves';
 
 const LEFT = 30;
 const RIGHT = 10;
-const ALERT_Y = 9;
 const TOP_Y = 18;
 const ZERO_Y = 40;
 const BOTTOM_Y = 62;
@@ -21,7 +20,7 @@ interface Props {
   view: CallView;
   utterances: readonly Utterance[];
   at_ms: number;
-  /** Called with the time of an alert that was pressed. */
+  /** Called with the alert that was pressed. */
   onPick?: (alertId: string) => void;
 }
 
@@ -47,18 +46,19 @@ export function Chart({ view, utterances, at_ms, onPick }: Props) {
         {utterances.filter((one) => one.role !== 'customer').map((one) => (
           <rect key={one.utterance_id} class={LANE[one.role]} x={x(one.start_ms)} y={LANE_Y} width={Math.max(2, x(one.end_ms) - x(one.start_ms))} height="4" rx="1" />
         ))}
-        {view.alerts.map((alert) => (
-          <g
-            key={alert.alert_id}
-            class={alert.state === 'open' ? 'c-alert' : 'c-alert c-alert--settled'}
-            transform={`translate(${x(alert.at_ms) - 7} ${ALERT_Y - 7}) scale(.78)`}
-            onClick={() => onPick?.(alert.alert_id)}
-          >
-            <title>{`${clock(alert.at_ms)} ${alert.headline}`}</title>
-            <Mark severity={alert.severity} />
-          </g>
-        ))}
       </svg>
+      {view.alerts.map((alert) => (
+        <button
+          key={alert.alert_id}
+          type="button"
+          class={alert.state === 'open' ? 'pin' : 'pin pin--settled'}
+          style={{ left: `${x(alert.at_ms)}px` }}
+          title={`${clock(alert.at_ms)} ${alert.headline}`}
+          onClick={() => onPick?.(alert.alert_id)}
+        >
+          <Mark severity={alert.severity} />
+        </button>
+      ))}
       <Legend roles={new Set(utterances.map((one) => one.role))} hasGaps={view.gaps.length > 0} />
     </figure>
   );

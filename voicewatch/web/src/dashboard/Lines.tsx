@@ -116,7 +116,6 @@ function Said({ utterance, evidence, who }: { utterance: Utterance; evidence: Ev
         })}
       </span>
       {utterance.suspect && <span class="line__note" title="The recogniser may have made this up; it cannot call a person alone"> may be misheard</span>}
-      {utterance.source === 'reported' && <span class="line__note" title="Text given by the AI itself, not recognised"> as reported</span>}
     </Row>
   );
 }
@@ -161,16 +160,16 @@ function Spine({ utterance }: { utterance: Utterance }) {
     const isNegative = sentiment.score < 0;
     return (
       <>
-        <i class={isNegative ? 'n' : 'p'} style={{ width }} />
-        <em style={isNegative ? { left: 50 } : { right: 50 }}>{mood(sentiment.score)}</em>
+        <i class={isNegative ? 'n' : 'p'} style={{ width: `${width}px` }} />
+        <em style={isNegative ? { left: '50px' } : { right: '50px' }}>{mood(sentiment.score)}</em>
       </>
     );
   }
   if (utterance.role === 'ai' && uncertainty && uncertainty.score >= 0.2) {
     return (
       <>
-        <i class="d" style={{ width: Math.max(3, uncertainty.score * 42) }} />
-        <em style={{ right: 50 }}>{percent(uncertainty.score)}</em>
+        <i class="d" style={{ width: `${Math.max(3, uncertainty.score * 42)}px` }} />
+        <em style={{ right: '50px' }}>{percent(uncertainty.score)}</em>
       </>
     );
   }

@@ -1,5 +1,5 @@
 /** Short words for people about a call. */
-import { clock } from '../lib/format';
+import { clock, spaced } from '../lib/format';
 import type { CallView, Role, Utterance } from '../lib/types';
 
 export const SPEAKER: Record<Role, string> = { customer: 'Customer', ai: 'AI', agent: 'Agent', supervisor: 'Supervisor' };
@@ -39,9 +39,10 @@ const DEGRADED: Record<string, string> = {
   recording: 'Recording is paused.',
   media: 'Some lines are being reconnected.',
   journal: 'Nothing new can be written down.',
+  'transcription is behind': 'Transcription is behind: words, moods and alerts come late.',
 };
 
 /** What of the house is degraded, in sentences. */
 export function degradedSays(parts: readonly string[]): string {
-  return parts.map((part) => DEGRADED[part] ?? `Paused: ${part.replaceAll('_', ' ')}.`).join(' ');
+  return parts.map((part) => DEGRADED[part] ?? `${spaced(part)}.`).join(' ');
 }
