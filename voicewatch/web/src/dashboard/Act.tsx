@@ -2,10 +2,11 @@
 import { signal } from '@preact/signals';
 import { Mark } from '../components/marks';
 import { inWords, request } from '../lib/api';
-import { clock, count } from '../lib/format';
+import { clock } from '../lib/format';
 import type { LiveCall } from '../lib/fold';
-import type { Alert, Briefing, CallView, Seat } from '../lib/types';
+import type { Alert, CallView, Seat } from '../lib/types';
 import { hearsSentence } from '../lib/words';
+import { Brief } from './Brief';
 import { Icon } from './Icon';
 import { Ladder } from './Ladder';
 import { showEvidence } from './Lines';
@@ -219,35 +220,5 @@ function OneAlert({ alert, view }: { alert: Alert; view: CallView }) {
         </div>
       )}
     </article>
-  );
-}
-
-function Brief({ briefing }: { briefing: Briefing }) {
-  const rows: [string, string[]][] = [
-    ['Why now', [briefing.why_now]],
-    ['Wants', [briefing.wants]],
-    ['Known', briefing.known],
-    ['Tried', briefing.tried],
-    ['Don’t ask', briefing.do_not_ask],
-    ['Promised', briefing.commitments],
-    ['Next', briefing.next_steps],
-    ['Begin', [briefing.opening]],
-  ];
-  return (
-    <section class="sec">
-      <h2>
-        Briefing
-        <span class="spacer" />
-        <span class="tiny muted">what the human reads first</span>
-      </h2>
-      <dl class="dl">
-        {rows.map(([name, given]) => {
-          const texts = given.filter(Boolean);
-          return texts.length > 0 && [<dt key={name}>{name}</dt>, <dd key={`${name}:`}>{texts.map((text) => <p key={text}>{text}</p>)}</dd>];
-        })}
-      </dl>
-      {briefing.notes.length > 0 && <p class="small muted">{briefing.notes.join(' ')}</p>}
-      {briefing.last_turns.length > 0 && <p class="vh">{count(briefing.last_turns.length, 'turn')} given to the agent</p>}
-    </section>
   );
 }

@@ -12,15 +12,11 @@ import { Help } from './Help';
 import { Icon, type IconName } from './Icon';
 import { listen } from './keys';
 import { showEvidence } from './Lines';
+import { NAV } from './nav';
 import { rungs, type RungName } from './rungs';
 import * as store from './store';
 import { Team } from './Team';
 import { Wall } from './Wall';
-
-const NAV = [
-  { href: '/dashboard', label: 'Live' },
-  { href: '/rules', label: 'Rules' },
-];
 
 const TABS: readonly { tab: store.Tab; label: string; icon: IconName }[] = [
   { tab: 'wall', label: 'Calls', icon: 'list' },

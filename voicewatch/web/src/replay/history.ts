@@ -1,0 +1,54 @@
+/** What happened in a call besides words, from its facts, one line each. */
+import { spaced } from '../lib/format';
+import type { FactEvent } from '../lib/types';
+import type { Note } from '../dashboard/lines';
+
+type Tell = (fact: FactEvent, names: ReadonlyMap<string, string>) => [text: string, human: boolean] | null;
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+const person = (fact: FactEvent, names: ReadonlyMap<string, string>): string => names.get(text(fact.seat_id)) ?? 'Somebody';
+
+const MODE: Record<string, string> = {
+  monitor: 'listens; nobody hears this person',
+  coach: 'coaches; only the agent hears this person',
+  barge: 'joined; everybody hears this person',
+  takeover: 'took over; the AI is silent and listens',
+};
+
+const TELL: Record<string, Tell> = {
+  seat_opened: (fact, names) =>
+    fact.role === 'agent' || fact.role === 'supervisor'
+      ? [`${person(fact, names)} came in${fact.mode ? `: ${MODE[text(fact.mode)] ?? text(fact.mode)}` : ''}.`, true]
+      : null,
+  seat_closed: (fact, names) => (names.has(text(fact.seat_id)) ? [`${person(fact, names)} left.`, true] : null),
+  mode_changed: (fact, names) => [`${person(fact, names)} ${MODE[text(fact.mode)] ?? text(fact.mode)}.`, true],
+  escalation_raised: (fact) => [`A person was asked for: ${text(fact.headline)}.`, false],
+  offer_made: (fact) => [`Offered to ${text(fact.agent_name) || 'an agent'}.`, false],
+  offer_changed: (fact) => (fact.state === 'accepted' ? null : [`The offer ended: ${OFFER[text(fact.state)] ?? text(fact.state)}.`, false]),
+  nobody_free: () => ['Nobody was free.', false],
+  handoff_changed: (fact) => (fact.state === 'failed' ? [`The handoff failed: ${spaced(text(fact.reason)).toLowerCase()}.`, false] : null),
+  handed_back: () => ['Handed back: the AI has the call again.', false],
+  nudged: (fact) => [`The AI was told in writing: “${text(fact.text)}”`, false],
+  clock_rebased: () => ['The media process was replaced; a moment of sound was lost.', false],
+  disposition_set: (fact) => [`Outcome: ${spaced(text(fact.code)).toLowerCase()}.`, true],
+  call_ended: (fact) => [`The call ended: ${spaced(text(fact.reason)).toLowerCase()}.`, false],
+};
+
+const OFFER: Record<string, string> = {
+  rejected: 'declined',
+  timeout: 'no answer',
+  canceled: 'not needed any more',
+  rescinded: 'withdrawn',
+};
+
+export function history(facts: readonly FactEvent[]): Note[] {
+  const names = new Map<string, string>();
+  for (const fact of facts) {
+    if (fact.type !== 'seat_opened' || (fact.role !== 'agent' && fact.role !== 'supervisor')) continue;
+    names.set(text(fact.seat_id), text(fact.name) || spaced(text(fact.role)));
+  }
+  return facts.flatMap((fact) => {
+    const told = TELL[fact.type]?.(fact, names);
+    return told ? [{ at_ms: fact.at_ms, text: told[0], human: told[1] }] : [];
+  });
+}

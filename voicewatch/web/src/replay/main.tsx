@@ -1,0 +1,142 @@
+/** One call, read only: everything that was said, judged and done, in order. */
+import '../styles/ui.css';
+import '../dashboard/dashboard.css';
+import './replay.css';
+import { render } from 'preact';
+import { Doubt, Mark, Mood } from '../components/marks';
+import { Top } from '../components/shell';
+import { arrive, inWords, request } from '../lib/api';
+import { clock, count, spaced } from '../lib/format';
+import type { Account, Alert, CallView, FactEvent, Role } from '../lib/types';
+import { Brief } from '../dashboard/Brief';
+import { Chart } from '../dashboard/Chart';
+import { Lines, showEvidence } from '../dashboard/Lines';
+import { VoiceChip } from '../dashboard/marks';
+import { NAV } from '../dashboard/nav';
+import { SPEAKER } from '../dashboard/say';
+import { history } from './history';
+
+interface Recording {
+  seat_id: string;
+  role: Role;
+  path: string;
+  start_ms: number;
+  duration_ms: number;
+}
+
+interface Whole {
+  account: Account;
+  view: CallView;
+  facts: FactEvent[];
+  recordings: Recording[];
+}
+
+function Replay({ account, view, facts, recordings }: Whole) {
+  const utterances = view.utterances ?? [];
+  return (
+    <div class="reread">
+      <Top account={account} nav={NAV} />
+      <header class="call-h">
+        <h1>
+          <span>{view.label}</span>
+          <span class="clip">{view.title}</span>
+          <span class="spacer" />
+          <Mood sentiment={view.sentiment} full />
+          <Doubt uncertainty={view.uncertainty} />
+        </h1>
+        <div class="facts">
+          <VoiceChip view={view} isMine={false} />
+          <b class="num">{clock(view.duration_ms)}</b>
+          {view.started_at && <time dateTime={view.started_at}>{new Date(view.started_at).toLocaleString('en-GB')}</time>}
+          {view.disposition && <span>Outcome: {spaced(view.disposition.code).toLowerCase()}</span>}
+          {view.engine && <span class="muted">words by {view.engine}</span>}
+          {view.state === 'live' && <a href="/dashboard">Still going on: see it live</a>}
+        </div>
+      </header>
+      <Chart view={view} utterances={utterances} at_ms={view.duration_ms} onPick={showEvidence} />
+      <main class="pane talk" aria-label="Transcript">
+        <Lines view={view} utterances={utterances} notes={history(facts)} />
+      </main>
+      <aside class="pane side" aria-label="About this call">
+        <Alerts alerts={view.alerts} />
+        {view.briefing && <Brief briefing={view.briefing} />}
+        <Recordings view={view} recordings={recordings} />
+      </aside>
+    </div>
+  );
+}
+
+function Alerts({ alerts }: { alerts: Alert[] }) {
+  return (
+    <section class="sec">
+      <h2>
+        Alerts <span class="spacer" />
+        <span class="num">{alerts.length}</span>
+      </h2>
+      {alerts.length === 0 && <p class="muted">Nothing stood out.</p>}
+      {alerts.map((alert) => (
+        <article key={alert.alert_id} class="alert" data-testid="alert" data-severity={alert.severity}>
+          <Mark severity={alert.severity} />
+          <b>{alert.headline}</b>
+          <time>{clock(alert.at_ms)}</time>
+          <div class="acts">
+            <button type="button" class="link" onClick={() => showEvidence(alert.alert_id)}>Jump to words</button>
+            {alert.state !== 'open' && <span class="muted">{alert.state === 'cleared' ? 'settled' : 'dismissed'}</span>}
+          </div>
+        </article>
+      ))}
+    </section>
+  );
+}
+
+function Recordings({ view, recordings }: { view: CallView; recordings: Recording[] }) {
+  const says = view.recordings === 0 ? 'Nothing was recorded.' : `${count(view.recordings, 'recording')}, which you may not hear.`;
+  return (
+    <section class="sec">
+      <h2>Recordings</h2>
+      {recordings.length === 0 && <p class="muted">{says}</p>}
+      {recordings.map((one) => (
+        <figure key={one.path} class="recording">
+          <figcaption>
+            {SPEAKER[one.role]}, from {clock(one.start_ms)}, {clock(one.duration_ms)} long
+          </figcaption>
+          <audio controls preload="none" src={`/api/calls/${view.call_id}/recordings/${one.path}`} />
+        </figure>
+      ))}
+    </section>
+  );
+}
+
+function Refused({ why }: { why: string }) {
+  return (
+    <div class="empty">
+      <h2>This call cannot be shown</h2>
+      <p>{why}</p>
+      <p><a class="btn" href="/dashboard">To the live calls</a></p>
+    </div>
+  );
+}
+
+async function begin(root: HTMLElement): Promise<void> {
+  try {
+    const account = await arrive();
+    if (!account) {
+      render(<Refused why="You are not signed in." />, root);
+      return;
+    }
+    const path = `/api/calls/${encodeURIComponent(location.pathname.split('/').at(-1) ?? '')}`;
+    const mayHear = account.grants?.includes('recordings') ?? false;
+    const [view, { events }, { recordings }] = await Promise.all([
+      request<CallView>('GET', path),
+      account.role === 'agent' ? { events: [] } : request<{ events: FactEvent[] }>('GET', `${path}/events`),
+      mayHear ? request<{ recordings: Recording[] }>('GET', `${path}/recordings`) : { recordings: [] },
+    ]);
+    document.title = `${view.label} ${view.title} · VoiceWatch`;
+    render(<Replay account={account} view={view} facts={events} recordings={recordings} />, root);
+  } catch (error) {
+    render(<Refused why={inWords(error)} />, root);
+  }
+}
+
+const root = document.getElementById('app');
+if (root) void begin(root);
