@@ -1,6 +1,5 @@
 /** What a supervisor can do about the open call, and what there is to know before doing it. */
 import { signal } from '@preact/signals';
-import { Mark } from '../components/marks';
 import { inWords, request } from '../lib/api';
 import { clock } from '../lib/format';
 import type { LiveCall } from '../lib/fold';
@@ -10,6 +9,7 @@ import { Brief } from './Brief';
 import { Icon } from './Icon';
 import { Ladder } from './Ladder';
 import { showEvidence } from './Lines';
+import { Mark } from './marks';
 import { Picture } from './Picture';
 import { rungs } from './rungs';
 import { offerSays } from './say';

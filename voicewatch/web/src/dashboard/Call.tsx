@@ -1,14 +1,13 @@
 /** The call that is open: what it is about, how it runs, what was said, and a line to its AI. */
 import { signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
-import { Doubt, Mood } from '../components/marks';
 import { inWords, request } from '../lib/api';
 import { clock, spaced } from '../lib/format';
 import type { LiveCall } from '../lib/fold';
 import { Chart } from './Chart';
 import { Icon } from './Icon';
 import { Lines, showEvidence } from './Lines';
-import { VoiceChip } from './marks';
+import { Doubt, Mood, VoiceChip } from './marks';
 import { languageOf } from './say';
 import * as store from './store';
 

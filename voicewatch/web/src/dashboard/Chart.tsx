@@ -1,9 +1,9 @@
 /** The whole call on one line: mood, uncertainty, who spoke, and where alerts were raised. */
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { Mark } from '../components/marks';
 import { clock } from '../lib/format';
 import type { CallView, Role, SeriesPoint, Utterance } from '../lib/types';
 import { doubts, moods, path, signedRuns, ticks, type Sample } from './curves';
+import { Mark } from './marks';
 
 const LEFT = 30;
 const RIGHT = 10;

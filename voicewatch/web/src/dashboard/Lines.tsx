@@ -1,11 +1,11 @@
 /** The transcript: what was said and how sure that is, alerts under the words that caused them, holes as holes. */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { Mark } from '../components/marks';
 import { clock, count, mood, percent, spaced } from '../lib/format';
 import type { Alert, CallView, Evidence, Interim, Seat, Utterance } from '../lib/types';
 import { Icon } from './Icon';
 import { lines, pieces, type Line, type Note } from './lines';
+import { Mark } from './marks';
 import { gapSays, SPEAKER } from './say';
 
 interface Props {

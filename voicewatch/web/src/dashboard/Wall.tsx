@@ -1,11 +1,10 @@
 /** The calls, most troubled first; room follows trouble. */
 import { useEffect, useRef } from 'preact/hooks';
-import { Doubt, Mark, Mood } from '../components/marks';
 import { clock } from '../lib/format';
 import type { LiveCall } from '../lib/fold';
 import { languageOf, offerSays, SPEAKER } from './say';
 import { Icon } from './Icon';
-import { VoiceChip } from './marks';
+import { Doubt, Mark, Mood, VoiceChip } from './marks';
 import { GROUPS, type Group } from './order';
 import { Spark } from './Spark';
 import * as store from './store';

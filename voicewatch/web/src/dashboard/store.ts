@@ -2,6 +2,7 @@
 import { computed, effect, signal } from '@preact/signals';
 import { Feed } from '../lib/feed';
 import { callClock, type LiveCall } from '../lib/fold';
+import { now_ms } from '../lib/now';
 import { Phone } from '../lib/phone';
 import type { Seat } from '../lib/types';
 import { flat, heldLayout, layout, type Layout, wouldMove } from './order';
@@ -17,8 +18,6 @@ export const chosen = signal<string | null>(null);
 export const tab = signal<Tab>('wall');
 export const wanted = signal('');
 export const helpOpen = signal(false);
-/** performance.now(), twice a second: what running clocks are read by. */
-export const now_ms = signal(performance.now());
 
 /** The list does not move while it is pointed at, focused or held by hand. */
 export const pointed = signal(false);
@@ -66,9 +65,6 @@ export function move(by: 1 | -1): void {
 
 export function start(): void {
   feed.start();
-  setInterval(() => {
-    now_ms.value = performance.now();
-  }, 500);
   effect(() => {
     const callId = supervision.callId.value;
     const call = callId === null ? undefined : feed.calls.value.get(callId);

@@ -59,8 +59,7 @@ export class Supervision {
     this.callId.value = callId;
     this.seatId = given.seat_id;
     this.seen = false;
-    this.phone.setMicrophone(SPEAKS.has(given.mode));
-    await this.phone.start(given.seat_token);
+    await this.phone.start(given.seat_token, SPEAKS.has(given.mode));
     const { state, problem } = this.phone;
     if (state.value !== 'refused' && state.value !== 'failed') return;
     const why = problem.value || 'The line could not be opened.';

@@ -2,11 +2,11 @@
 import '../styles/ui.css';
 import './rules.css';
 import { render } from 'preact';
-import { Mark } from '../components/marks';
 import { Top } from '../components/shell';
 import { arrive, inWords, request } from '../lib/api';
 import { count, spaced } from '../lib/format';
 import type { Account, Severity } from '../lib/types';
+import { Mark } from '../dashboard/marks';
 import { NAV } from '../dashboard/nav';
 
 interface Rule {
