@@ -9,7 +9,7 @@ import { Brief } from './Brief';
 import { Icon } from './Icon';
 import { Ladder } from './Ladder';
 import { showEvidence } from './Lines';
-import { Mark } from './marks';
+import { SeverityMark } from './marks';
 import { Picture } from './Picture';
 import { rungs } from './rungs';
 import { offerSays } from './say';
@@ -92,6 +92,7 @@ function Line({ call, mine }: { call: LiveCall; mine: Seat }) {
         </span>
         <b>{state || open}</b>
       </div>
+      {isHere && phone.problem.value && <p class="is-bad small" role="alert">{phone.problem.value}</p>}
       <div class="myline">
         <button type="button" class="btn btn--s" disabled={!speaks || !isHere} aria-pressed={isMuted} onClick={() => phone.mute(!isMuted)}>
           <Icon name="microphone" small />
@@ -189,7 +190,7 @@ function OneAlert({ alert, view }: { alert: Alert; view: CallView }) {
   const isOpen = alert.state === 'open';
   return (
     <article class={isOpen ? 'alert' : 'alert alert--s'} data-testid="alert" data-severity={alert.severity} data-state={alert.state}>
-      <Mark severity={alert.severity} />
+      <SeverityMark severity={alert.severity} />
       <b class={isOpen ? '' : 'soft'}>{alert.headline}{isOpen ? '' : alert.state === 'cleared' ? ', settled' : ', dismissed'}</b>
       <time>{clock(alert.at_ms)}</time>
       {isOpen && (

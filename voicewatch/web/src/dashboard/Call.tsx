@@ -7,7 +7,7 @@ import type { LiveCall } from '../lib/fold';
 import { Chart } from './Chart';
 import { Icon } from './Icon';
 import { Lines, showEvidence } from './Lines';
-import { Doubt, Mood, VoiceChip } from './marks';
+import { DoubtFigure, MoodFigure, VoiceChip } from './marks';
 import { languageOf } from './say';
 import * as store from './store';
 
@@ -43,8 +43,8 @@ function Header({ call }: { call: LiveCall }) {
         <span>{view.label}</span>
         <span class="clip">{view.title}</span>
         <span class="spacer" />
-        <Mood sentiment={view.sentiment} full />
-        <Doubt uncertainty={view.uncertainty} />
+        <MoodFigure sentiment={view.sentiment} trend />
+        <DoubtFigure uncertainty={view.uncertainty} />
       </h1>
       {view.headline && <p class="call-h__why" data-testid="detail-headline">{view.headline}</p>}
       <div class="facts">

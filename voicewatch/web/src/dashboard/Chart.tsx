@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { clock } from '../lib/format';
 import type { CallView, Role, SeriesPoint, Utterance } from '../lib/types';
 import { doubts, moods, path, signedRuns, ticks, type Sample } from './curves';
-import { Mark } from './marks';
+import { SeverityMark } from './marks';
 
 const LEFT = 30;
 const RIGHT = 10;
@@ -56,7 +56,7 @@ export function Chart({ view, utterances, at_ms, onPick }: Props) {
           title={`${clock(alert.at_ms)} ${alert.headline}`}
           onClick={() => onPick?.(alert.alert_id)}
         >
-          <Mark severity={alert.severity} />
+          <SeverityMark severity={alert.severity} />
         </button>
       ))}
       <Legend roles={new Set(utterances.map((one) => one.role))} hasGaps={view.gaps.length > 0} />

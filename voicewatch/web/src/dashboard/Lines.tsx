@@ -5,7 +5,7 @@ import { clock, count, mood, percent, spaced } from '../lib/format';
 import type { Alert, CallView, Evidence, Interim, Seat, Utterance } from '../lib/types';
 import { Icon } from './Icon';
 import { lines, pieces, type Line, type Note } from './lines';
-import { Mark } from './marks';
+import { SeverityMark } from './marks';
 import { gapSays, SPEAKER } from './say';
 
 interface Props {
@@ -179,7 +179,7 @@ function Spine({ utterance }: { utterance: Utterance }) {
 function Flag({ alert }: { alert: Alert }) {
   return (
     <li class={`flag flag--${alert.severity}${alert.state === 'open' ? '' : ' flag--settled'}`} id={`flag-${alert.alert_id}`} data-evidence={alert.alert_id} tabIndex={-1}>
-      <Mark severity={alert.severity} />
+      <SeverityMark severity={alert.severity} />
       <span>
         <b>{alert.headline}</b>
         {alert.state !== 'open' && ` · ${alert.state === 'cleared' ? 'settled' : 'dismissed'}`}

@@ -4,7 +4,7 @@ import { clock } from '../lib/format';
 import type { LiveCall } from '../lib/fold';
 import { languageOf, offerSays, SPEAKER } from './say';
 import { Icon } from './Icon';
-import { Doubt, Mark, Mood, VoiceChip } from './marks';
+import { DoubtFigure, SeverityMark, MoodFigure, VoiceChip } from './marks';
 import { GROUPS, type Group } from './order';
 import { Spark } from './Spark';
 import * as store from './store';
@@ -123,7 +123,7 @@ function Row({ call, isSelected }: { call: LiveCall; isSelected: boolean }) {
       tabIndex={isSelected ? 0 : -1}
       onClick={() => store.open(view.call_id)}
     >
-      <Mark severity={isLive ? view.severity : 'calm'} />
+      <SeverityMark severity={isLive ? view.severity : 'calm'} />
       {isCalm ? <CalmRow call={call} /> : <TroubledRow call={call} />}
     </li>
   );
@@ -138,7 +138,7 @@ function CalmRow({ call }: { call: LiveCall }) {
         <span class="soft clip">{view.title}</span>
       </div>
       <div class="row__meta">
-        <Mood sentiment={view.sentiment} />
+        <MoodFigure sentiment={view.sentiment} />
         <VoiceChip view={view} isMine={isMine(call)} />
         <span class="hide-s">{languageOf(view, call.utterances)}</span>
         <time>{clock(store.elapsed(call))}</time>
@@ -169,8 +169,8 @@ function TroubledRow({ call }: { call: LiveCall }) {
         <div class="row__trend">
           <Spark view={view} now_ms={store.elapsed(call)} />
           <span>
-            <Mood sentiment={view.sentiment} />
-            <Doubt uncertainty={view.uncertainty} />
+            <MoodFigure sentiment={view.sentiment} />
+            <DoubtFigure uncertainty={view.uncertainty} />
           </span>
         </div>
         <div class="row__act num">{offerSays(view, store.elapsed(call), store.isLive.value)}</div>

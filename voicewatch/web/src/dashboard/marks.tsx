@@ -24,7 +24,7 @@ const SEVERITY_WORDS: Record<Severity, string> = {
 };
 
 /** Octagon, triangle, diamond, ring: how bad, by shape. */
-export function Mark({ severity }: { severity: Severity }) {
+export function SeverityMark({ severity }: { severity: Severity }) {
   return (
     <svg class={`sev sev--${severity}`} viewBox="0 0 18 18" role="img" aria-label={SEVERITY_WORDS[severity]}>
       {severity === 'critical' && (
@@ -46,10 +46,10 @@ export function Mark({ severity }: { severity: Severity }) {
 }
 
 /** Mood of the customer: a sign and a triangle, and in full where it is going. */
-export function Mood({ sentiment, full = false }: { sentiment: Sentiment | null; full?: boolean }) {
+export function MoodFigure({ sentiment, trend = false }: { sentiment: Sentiment | null; trend?: boolean }) {
   if (!sentiment) return <span class="muted" title="Mood of the customer: not scored yet">–</span>;
   const side = sentiment.score >= 0.5 ? 'pos' : sentiment.score <= -0.5 ? 'neg' : 'neu';
-  const going = full && sentiment.trend && sentiment.trend !== 'steady' ? ` and ${sentiment.trend}` : '';
+  const going = trend && sentiment.trend && sentiment.trend !== 'steady' ? ` and ${sentiment.trend}` : '';
   return (
     <span class={`mood mood--${side}`} title={`Mood of the customer, −5 to +5, ${percent(sentiment.confidence)} sure`}>
       <span class="vh">mood </span>
@@ -60,7 +60,7 @@ export function Mood({ sentiment, full = false }: { sentiment: Sentiment | null;
 }
 
 /** How doubtful what was said is; its parts in the tooltip. */
-export function Doubt({ uncertainty }: { uncertainty: Uncertainty | null }) {
+export function DoubtFigure({ uncertainty }: { uncertainty: Uncertainty | null }) {
   if (!uncertainty) return null;
   const part = (name: string, value: number | null) => `${name} ${value === null ? 'not evaluated' : percent(value)}`;
   const parts = [

@@ -10,7 +10,7 @@ import type { Account, Alert, CallView, FactEvent, Role } from '../lib/types';
 import { Brief } from '../dashboard/Brief';
 import { Chart } from '../dashboard/Chart';
 import { Lines, showEvidence } from '../dashboard/Lines';
-import { Doubt, Mark, Mood, VoiceChip } from '../dashboard/marks';
+import { DoubtFigure, SeverityMark, MoodFigure, VoiceChip } from '../dashboard/marks';
 import { NAV } from '../dashboard/nav';
 import { SPEAKER } from '../dashboard/say';
 import { history } from './history';
@@ -40,8 +40,8 @@ function Replay({ account, view, facts, recordings }: Whole) {
           <span>{view.label}</span>
           <span class="clip">{view.title}</span>
           <span class="spacer" />
-          <Mood sentiment={view.sentiment} full />
-          <Doubt uncertainty={view.uncertainty} />
+          <MoodFigure sentiment={view.sentiment} trend />
+          <DoubtFigure uncertainty={view.uncertainty} />
         </h1>
         <div class="facts">
           <VoiceChip view={view} isMine={false} />
@@ -75,7 +75,7 @@ function Alerts({ alerts }: { alerts: Alert[] }) {
       {alerts.length === 0 && <p class="muted">Nothing stood out.</p>}
       {alerts.map((alert) => (
         <article key={alert.alert_id} class="alert" data-testid="alert" data-severity={alert.severity}>
-          <Mark severity={alert.severity} />
+          <SeverityMark severity={alert.severity} />
           <b>{alert.headline}</b>
           <time>{clock(alert.at_ms)}</time>
           <div class="acts">

@@ -6,7 +6,7 @@ import { Top } from '../components/shell';
 import { arrive, inWords, request } from '../lib/api';
 import { count, spaced } from '../lib/format';
 import type { Account, Severity } from '../lib/types';
-import { Mark } from '../dashboard/marks';
+import { SeverityMark } from '../dashboard/marks';
 import { NAV } from '../dashboard/nav';
 
 interface Rule {
@@ -49,7 +49,7 @@ function Group({ title, rules }: { title: string; rules: Rule[] }) {
       <ul>
         {rules.map((rule) => (
           <li key={rule.name} class="law" data-testid="rule" data-severity={rule.severity}>
-            <Mark severity={rule.severity} />
+            <SeverityMark severity={rule.severity} />
             <div>
               <b>{spaced(rule.name)}</b>
               <p class="soft">{rule.text}</p>
