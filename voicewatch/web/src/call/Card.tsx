@@ -149,7 +149,7 @@ function Speaker() {
   const voice = store.voice.value;
   const isPerson = voice === 'agent' || voice === 'supervisor';
   return (
-    <header class="cust__who" data-testid="call-voice" data-voice={voice} role="status">
+    <header class="cust__who" data-testid="call-voice" data-voice={voice} aria-live="polite">
       <RoleGlyph role={voice === 'nobody' ? 'customer' : voice} large />
       <div>
         {isPerson && <b>{store.voiceName.value ? `${store.voiceName.value}, a person` : 'A person'}</b>}

@@ -17,13 +17,12 @@ export const phone = new Phone();
 export const account = signal<Account | null | undefined>(undefined);
 export const consent = signal(false);
 export const disclosure = signal('');
-/** Why there is no call, or is none any more; for a person. */
+/** Why the link did not open the page; for a person. */
 export const trouble = signal('');
 /** performance.now() at the first sound, and at the end. */
 export const began_ms = signal<number | null>(null);
 export const ended_ms = signal<number | null>(null);
 
-const asked = signal(false);
 const view = signal<CallView | null>(null);
 let feed: Feed | null = null;
 let unfollow: (() => void) | null = null;
@@ -31,7 +30,7 @@ let unfollow: (() => void) | null = null;
 export const stage = computed<Stage>(() => {
   switch (phone.state.value) {
     case 'idle':
-      return asked.value ? 'connecting' : trouble.value ? 'ended' : 'idle';
+      return trouble.value ? 'ended' : 'idle';
     case 'asking':
     case 'connecting':
       return 'connecting';
@@ -66,31 +65,29 @@ export async function open(): Promise<void> {
     return;
   }
   const kept = keptSeat();
-  if (kept && account.value) await take(kept);
+  if (!kept || !account.value) return;
+  follow(kept);
+  await phone.start(kept.seat_token);
 }
 
+/** The microphone first, then the call: without one there is nothing to begin. */
 export async function call(): Promise<void> {
   trouble.value = '';
   began_ms.value = ended_ms.value = null;
   view.value = null;
-  asked.value = true;
-  try {
+  await phone.start(async () => {
     const given = await request<Given>('POST', '/api/calls', { recording_consent: consent.value });
     disclosure.value = given.disclosure;
-    await take(given);
-  } catch (error) {
-    trouble.value = inWords(error);
-    phone.state.value = 'idle';
-  } finally {
-    asked.value = false;
-  }
+    if (phone.state.value === 'connecting') follow(given); // else he has pressed Cancel meanwhile
+    return given.seat_token;
+  });
 }
 
 export async function hangUp(): Promise<void> {
   await phone.hangUp();
 }
 
-async function take(seat: KeptSeat): Promise<void> {
+function follow(seat: KeptSeat): void {
   keepSeat(seat);
   feed = new Feed({ token: seat.seat_token });
   const mine = feed;
@@ -101,7 +98,6 @@ async function take(seat: KeptSeat): Promise<void> {
     if (known.view.state !== 'live') phone.stop();
   });
   feed.start();
-  await phone.start(seat.seat_token);
 }
 
 function finish(): void {

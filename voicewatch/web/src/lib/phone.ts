@@ -63,19 +63,19 @@ export class Phone {
 
   /**
    * Takes the seat that the token opens. Ends in connected, refused (no microphone), failed or ended.
-   * With `microphone` false it is not even asked for, until `setMicrophone(true)`.
+   * With `microphone` false it is not even asked for, until `setMicrophone(true)`. A function for the token
+   * is called once the microphone is open; what it throws makes the phone failed.
    */
-  async start(seatToken: string, microphone = true): Promise<void> {
+  async start(seatToken: string | (() => Promise<string>), microphone = true): Promise<void> {
     this.#close();
-    this.#token = seatToken;
     this.#microphoneOn = microphone;
     this.#hasConnected = false;
     this.#failures = 0;
     this.problem.value = '';
     this.muted.value = false;
     this.state.value = 'asking';
+    const round = this.#round;
     if (microphone) {
-      const round = this.#round;
       const refusal = await this.#openMicrophone();
       if (round !== this.#round) return;
       if (refusal) {
@@ -88,6 +88,14 @@ export class Phone {
     }
     addEventListener('online', this.#networkBack);
     this.state.value = 'connecting';
+    try {
+      this.#token = typeof seatToken === 'string' ? seatToken : await seatToken();
+    } catch (error) {
+      this.problem.value = inWords(error);
+      if (round === this.#round) this.#end('failed');
+      return;
+    }
+    if (round !== this.#round) return;
     await this.#attach();
   }
 

@@ -1,0 +1,130 @@
+/** The call: who hears the agent, what is said, and what he can do. */
+import { useState } from 'preact/hooks';
+import { Icon, type IconName } from '../components/icons';
+import { Lines } from '../dashboard/Lines';
+import { MoodFigure } from '../dashboard/marks';
+import { callClock, type LiveCall } from '../lib/fold';
+import { clock } from '../lib/format';
+import { now_ms } from '../lib/now';
+import type { Seat } from '../lib/types';
+import { hearsSentence, seatName } from '../lib/words';
+import { aboutCustomer } from './Offer';
+import * as store from './store';
+
+export function OnCall({ call, seat }: { call: LiveCall; seat: Seat | undefined }) {
+  const { view } = call;
+  const about = aboutCustomer(call);
+  return (
+    <div class="oncall">
+      <header class="call-h">
+        <h1>
+          <span>
+            {view.label} &nbsp;{view.title}
+          </span>
+          <span class="spacer" />
+          <MoodFigure sentiment={view.sentiment} trend />
+        </h1>
+        <div class="facts">
+          <b class="num">{clock(callClock(call, now_ms.value))}</b>
+          <span>with you {clock(now_ms.value - store.since_ms.value)}</span>
+          {about && <span>{about}</span>}
+          <span>{store.phone.state.value === 'weak' ? 'Weak line, being connected again' : 'Good line'}</span>
+        </div>
+      </header>
+      {seat && <Coach call={call} seat={seat} />}
+      <div class="strip" role="status">
+        <Icon name="ear" />
+        <b data-testid="hears">{seat ? hearsSentence(view, seat.seat_id) : 'Connecting. The AI still speaks.'}</b>
+        {store.phone.muted.value && <span class="chip chip--ink">You are muted</span>}
+      </div>
+      <Lines view={view} utterances={call.utterances} interims={[...call.interims.values()]} mine={seat} follows />
+      <Nudge />
+      <Keys />
+    </div>
+  );
+}
+
+function Coach({ call, seat }: { call: LiveCall; seat: Seat }) {
+  const heard = call.view.hears[seat.seat_id] ?? [];
+  const coach = call.view.seats.find((one) => one.mode === 'coach' && heard.includes(one.seat_id));
+  if (!coach) return null;
+  return (
+    <div class="coachline" role="status">
+      <Icon name="coach" />
+      <b>Only you hear {seatName(coach)}.</b>
+      <span>The customer does not.</span>
+    </div>
+  );
+}
+
+/** A line of text that only the AI reads. */
+function Nudge() {
+  const [text, setText] = useState('');
+  const send = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    if (text.trim() && (await store.nudge(text))) setText('');
+  };
+  return (
+    <form class="composer" onSubmit={(event) => void send(event)}>
+      <input
+        class="field"
+        data-testid="nudge"
+        aria-label="Tell the AI something; nobody hears it"
+        placeholder="Tell the AI something; nobody hears it"
+        maxLength={1000}
+        value={text}
+        onInput={(event) => setText(event.currentTarget.value)}
+      />
+      <button type="submit" class="btn" disabled={!text.trim()}>
+        <Icon name="send" />
+        Send
+      </button>
+    </form>
+  );
+}
+
+function Keys() {
+  const isMuted = store.phone.muted.value;
+  const [isSure, setSure] = useState(false);
+  const end = (): void => {
+    if (isSure) void store.endCall();
+    else {
+      setSure(true);
+      setTimeout(() => setSure(false), 3_000);
+    }
+  };
+  return (
+    <div class="keys" role="group" aria-label="Call controls">
+      <Key icon={isMuted ? 'muted' : 'microphone'} id="mute" letter="M" isPressed={isMuted} onPress={() => store.phone.mute(!isMuted)}>
+        {isMuted ? 'Unmute' : 'Mute'}
+      </Key>
+      <Key icon="back" id="hand-back" letter="B" onPress={() => void store.handBack()}>
+        Hand back to the AI
+      </Key>
+      <Key icon="end" id="end-call" letter="E" look="keyb--end" onPress={end}>
+        {isSure ? 'Press again to end' : 'End'}
+      </Key>
+    </div>
+  );
+}
+
+interface KeyProps {
+  icon: IconName;
+  id: string;
+  letter: string;
+  look?: string;
+  isPressed?: boolean;
+  onPress: () => void;
+  children: string;
+}
+
+function Key({ icon, id, letter, look = '', isPressed, onPress, children }: KeyProps) {
+  return (
+    <button type="button" class={`keyb ${look}`} data-testid={id} aria-pressed={isPressed} onClick={onPress}>
+      <Icon name={icon} />
+      <span>
+        {children} <kbd>{letter}</kbd>
+      </span>
+    </button>
+  );
+}

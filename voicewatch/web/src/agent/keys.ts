@@ -1,0 +1,30 @@
+/** Single keys of the softphone; off while something is typed. */
+import * as store from './store';
+
+const WRITES = 'input:not([type="radio"]), textarea, select';
+
+export function listenToKeys(): void {
+  addEventListener('keydown', (event) => {
+    const target = event.target instanceof Element ? event.target : null;
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+      target?.closest('form')?.requestSubmit();
+      return;
+    }
+    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || target?.closest(WRITES)) return;
+    const action = ACTIONS[store.stage.value.name]?.[event.key.toLowerCase()];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  });
+}
+
+type Actions = Record<string, () => void>;
+
+const ACTIONS: Partial<Record<string, Actions>> = {
+  ringing: { ' ': () => void store.accept(), escape: () => void store.decline() },
+  'on-call': {
+    m: () => store.phone.mute(!store.phone.muted.value),
+    b: () => void store.handBack(),
+    e: () => document.querySelector<HTMLButtonElement>('[data-testid="end-call"]')?.click(),
+  },
+};
