@@ -37,6 +37,9 @@ def test_settings_survive_the_way_to_another_process() -> None:
         ("media = 3", "media is a table"),
         ("[media]\nprocesses = 0", r"setting media\.processes: .*greater than or equal to 1 \(got 0\)"),
         ("port = [", "not valid TOML"),
+        ('public_url = "calls.example.com"', r"setting public_url: .*https://"),
+        ('[access]\nallowed_origins = ["null"]', r"setting access\.allowed_origins\.0: .*https://"),
+        ('public_url = "http://[::1"', r"setting public_url: "),
     ],
 )
 def test_a_wrong_file_is_explained(tmp_path: Path, text: str, complaint: str) -> None:

@@ -10,9 +10,10 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 
@@ -22,6 +23,16 @@ class BadSettings(Exception):
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _web_address(url: str) -> str:
+    """A URL of a site, or nothing; anything else would be compared with browsers' origins in vain."""
+    if url and not (url.startswith(("http://", "https://")) and urlsplit(url).hostname):
+        raise ValueError("give it with its scheme, such as https://desk.example.com")
+    return url
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
 class MediaSettings(Section):
@@ -73,7 +84,7 @@ class JudgementSettings(Section):
 class AccessSettings(Section):
     token_minutes: int = Field(60, ge=1, le=1_440)
     session_hours: int = Field(12, ge=1, le=168)
-    allowed_origins: list[str] = Field(
+    allowed_origins: list[WebAddress] = Field(
         default_factory=list, description="further browser origins; the server's own is always allowed"
     )
 
@@ -88,7 +99,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65_535, description="0 takes a free port")
     data: Path = Field(Path("voicewatch-data"), description="folder that holds everything the server keeps")
-    public_url: str = Field("", description="how browsers reach the server; empty: http://host:port")
+    public_url: WebAddress = Field("", description="how browsers reach the server; empty: http://host:port")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     media: MediaSettings = MediaSettings()
     speech: SpeechSettings = SpeechSettings()

@@ -198,6 +198,7 @@ async def test_codes_are_taken_from_this_machine_only(house: House) -> None:
     code = (await house.ask("POST", "/api/codes", house.token("admin"), {"role": "agent"})).json()["code"]
     for headers in (
         {"host": "rebound.test"},
+        {"host": "[::1"},
         {"x-forwarded-for": "127.0.0.1"},
         {"origin": "http://evil.test"},
     ):
@@ -225,6 +226,8 @@ async def test_what_is_wrong_is_named(house: House) -> None:
     assert (await problem("POST", "/api/calls", b'{"surprise": 1}', 422))["field"] == "surprise"
     wrong = await problem("POST", "/api/calls", b'{"attributes": {"tier": 5}}', 422)
     assert wrong["field"] == "attributes.tier"
+    assert (await problem("POST", "/api/calls", b"[]", 422))["field"] == "body"
+    assert (await problem("POST", "/api/calls", b"", 422))["field"] == "body"
     await problem("POST", "/api/calls", b'{"customer_name": "' + b"x" * 1_048_576 + b'"}', 413)
     await problem("GET", "/api/nothing", b"", 404)
     await problem("GET", "/nothing.js", b"", 404)

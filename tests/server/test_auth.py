@@ -148,11 +148,13 @@ def test_unknown_roles_and_grants_are_named(role: str, grants: list[str]) -> Non
         ("null", False),
         ("", False),
         ("http://127.0.0.1:x", False),
+        ("http://[::1", False),
+        ("elsewhere", False),
     ],
 )
 def test_only_known_origins(origin: str, allowed: bool) -> None:
     def check() -> None:
-        check_origin(origin, "http://127.0.0.1:8000", ["https://desk.example/"], required=True)
+        check_origin(origin, "http://127.0.0.1:8000", ["https://desk.example/", "null"], required=True)
 
     if allowed:
         check()

@@ -252,7 +252,11 @@ def _hash(code: str) -> str:
 
 def is_loopback(client_host: str, host_header: str) -> bool:
     """True if the peer is this machine and meant this machine (a rebound DNS name does not)."""
-    return _is_loopback_name(client_host) and _is_loopback_name(urlsplit(f"//{host_header}").hostname or "")
+    try:
+        meant = urlsplit(f"//{host_header}").hostname or ""
+    except ValueError:
+        return False  # such as "[::1"
+    return _is_loopback_name(client_host) and _is_loopback_name(meant)
 
 
 def _is_loopback_name(host: str) -> bool:
@@ -265,14 +269,16 @@ def _is_loopback_name(host: str) -> bool:
 
 
 def origin_of(url: str) -> str:
-    """scheme://host[:port] of a URL, default ports left out, as browsers write it."""
-    parts = urlsplit(url)
-    default = {"http": 80, "https": 443}.get(parts.scheme)
+    """scheme://host[:port] of a URL, default ports left out, as browsers write it; empty for what is none."""
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
         return ""
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    if not parts.scheme or not parts.hostname:
+        return ""  # such as "null"
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, default) else "")
 
 
@@ -285,5 +291,6 @@ def check_origin(origin: str | None, own: str, allowed: Iterable[str], required:
         if required:
             raise Problem(403, "Origin missing", "Requests with a session cookie need an Origin header.")
         return
-    if origin == "null" or origin_of(origin) not in {origin_of(url) for url in (own, *allowed)}:
+    given = origin_of(origin)
+    if not given or given not in {origin_of(url) for url in (own, *allowed)}:
         raise Problem(403, "Origin refused", "This page may not call the server; see access.allowed_origins.")

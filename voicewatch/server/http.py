@@ -170,7 +170,8 @@ async def _answer_invalid(_: Request, error: Exception) -> Response:
     if first["type"] == "json_invalid":
         return problem_response(Problem(400, "Bad JSON", "The body is not valid JSON."))
     problem = problem_of(error.errors())
-    return problem_response(Problem(422, "Bad request", problem.detail, field=problem.field))
+    field = problem.field or str(first["loc"][0])  # all of the body is to blame
+    return problem_response(Problem(422, "Bad request", problem.detail, field=field))
 
 
 async def _answer_http(_: Request, error: Exception) -> Response:
