@@ -39,7 +39,7 @@ function Acts({ call }: { call: LiveCall }) {
         </p>
       )}
       {mine && <Line call={call} mine={mine} />}
-      {view.state === 'live' && <Offer view={view} at_ms={store.elapsed(call)} />}
+      {view.state === 'live' && <Offer view={view} mine={mine} at_ms={store.elapsed(call)} />}
       <Alerts view={view} />
       {view.briefing && <Brief briefing={view.briefing} />}
     </>
@@ -123,11 +123,12 @@ async function ask(callId: string, path: string, body: unknown): Promise<boolean
   }
 }
 
-function Offer({ view, at_ms }: { view: CallView; at_ms: number }) {
+function Offer({ view, mine, at_ms }: { view: CallView; mine: Seat | undefined; at_ms: number }) {
   const free = store.feed.agents.value.filter((agent) => agent.state === 'available');
   const hasPerson = view.voice === 'agent' || view.voice === 'supervisor';
   const past = view.offers.filter((offer) => offer.state !== 'pending').slice(-2);
-  const says = offerSays(view, at_ms, store.isLive.value) || (hasPerson ? 'A person has the call.' : 'No person was asked for.');
+  const hasIt = mine && view.voice === 'supervisor' ? 'You have the call.' : `${view.voice_name || 'A person'} has the call.`;
+  const says = offerSays(view, at_ms, store.isLive.value) || (hasPerson ? hasIt : 'No person was asked for.');
   const escalate = async (form: HTMLFormElement): Promise<void> => {
     const given = new FormData(form);
     const agent = String(given.get('agent') ?? '');
@@ -170,9 +171,16 @@ const ANSWERED: Record<string, string> = {
   rescinded: 'was too late, or away',
 };
 
+const SEVERITIES = ['critical', 'high', 'watch', 'calm'] as const;
+
 function Alerts({ view }: { view: CallView }) {
   const open = view.alerts.filter((alert) => alert.state === 'open').length;
-  const newest = [...view.alerts].sort((a, b) => Number(b.state === 'open') - Number(a.state === 'open') || b.at_ms - a.at_ms);
+  const newest = [...view.alerts].sort(
+    (a, b) =>
+      Number(b.state === 'open') - Number(a.state === 'open') ||
+      SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
+      b.at_ms - a.at_ms,
+  );
   return (
     <section class="sec" aria-label="Alerts">
       <h2>

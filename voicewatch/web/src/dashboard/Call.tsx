@@ -69,9 +69,10 @@ function Engine({ call }: { call: LiveCall }) {
   if (!name) return null;
   return (
     <>
-      <span class="muted">{`words by ${name.replace(/ ?\(low fidelity\)/, '')}`}</span>
+      <span class="muted" title={isReported ? 'The AI gives its own text; the recogniser writes what people say' : name}>
+        {`words by ${name.split(' ')[0]}${isReported ? ', the AI’s by itself' : ''}`}
+      </span>
       {isLow && <span class="chip chip--unc" title="This recogniser is simple: read its words as a hint, not as a record">low fidelity</span>}
-      {isReported && <span class="muted" title="Its text comes from the AI itself, not from a recogniser">the AI’s words as it reports them</span>}
     </>
   );
 }

@@ -2,11 +2,12 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { clock } from '../lib/format';
 import type { CallView, Role, SeriesPoint, Utterance } from '../lib/types';
-import { doubts, moods, path, signedRuns, ticks, type Sample } from './curves';
+import { doubts, moods, path, signedRuns, spread, ticks, type Sample } from './curves';
 import { SeverityMark } from './marks';
 
 const LEFT = 30;
 const RIGHT = 10;
+const PIN_PX = 17;
 const TOP_Y = 18;
 const ZERO_Y = 40;
 const BOTTOM_Y = 62;
@@ -28,6 +29,7 @@ export function Chart({ view, utterances, at_ms, onPick }: Props) {
   const [box, width] = useWidth();
   const span = Math.max(at_ms, LEAST_SPAN_MS);
   const x = (time: number) => LEFT + (Math.min(time, span) / span) * (width - LEFT - RIGHT);
+  const pins = spread(view.alerts.map((alert) => x(alert.at_ms)), PIN_PX);
   const series = utterances.length ? seriesOf(utterances) : view.series;
   return (
     <figure class="timeline" ref={box} aria-label="Mood and uncertainty over the call; the transcript below carries the same values">
@@ -47,12 +49,12 @@ export function Chart({ view, utterances, at_ms, onPick }: Props) {
           <rect key={one.utterance_id} class={LANE[one.role]} x={x(one.start_ms)} y={LANE_Y} width={Math.max(2, x(one.end_ms) - x(one.start_ms))} height="4" rx="1" />
         ))}
       </svg>
-      {view.alerts.map((alert) => (
+      {view.alerts.map((alert, place) => (
         <button
           key={alert.alert_id}
           type="button"
           class={alert.state === 'open' ? 'pin' : 'pin pin--settled'}
-          style={{ left: `${x(alert.at_ms)}px` }}
+          style={{ left: `${pins[place] ?? 0}px` }}
           title={`${clock(alert.at_ms)} ${alert.headline}`}
           onClick={() => onPick?.(alert.alert_id)}
         >
@@ -68,6 +70,8 @@ const LANE: Record<Role, string> = { customer: 'c-past', ai: 'c-ai', agent: 'c-h
 
 function Grid({ width, span, x, at_ms, isLive }: { width: number; span: number; x: (ms: number) => number; at_ms: number; isLive: boolean }) {
   const now = x(at_ms);
+  const leans = now < LEFT + 60 ? 'start' : 'end';
+  const isFree = (time: number) => (leans === 'end' ? x(time) < now - 78 || x(time) > now + 18 : x(time) > now + 90);
   return (
     <>
       {[['+5', TOP_Y], ['0', ZERO_Y], ['−5', BOTTOM_Y]].map(([name, y]) => (
@@ -76,11 +80,11 @@ function Grid({ width, span, x, at_ms, isLive }: { width: number; span: number; 
           <text class="c-text" x={LEFT - 7} y={Number(y) + 4} text-anchor="end">{name}</text>
         </g>
       ))}
-      {ticks(span, Math.max(2, Math.floor(width / 90))).filter((time) => x(time) < now - 44 || x(time) > now + 8).map((time) => (
+      {ticks(span, Math.max(2, Math.floor(width / 90))).filter(isFree).map((time) => (
         <text key={time} class="c-text" x={x(time)} y={HEIGHT - 3} text-anchor={time ? 'middle' : 'start'}>{clock(time)}</text>
       ))}
       <path class="c-now" d={`M${now} ${TOP_Y - 4}V${LANE_Y + 4}`} />
-      <text class="c-text-ink" x={now} y={HEIGHT - 3} text-anchor={now < LEFT + 50 ? 'start' : 'end'}>{`${isLive ? 'now ' : ''}${clock(at_ms)}`}</text>
+      <text class="c-text-ink" x={now} y={HEIGHT - 3} text-anchor={leans}>{`${isLive ? 'now ' : ''}${clock(at_ms)}`}</text>
     </>
   );
 }

@@ -58,3 +58,15 @@ export function ticks(span_ms: number, most: number): number[] {
   const step = (STEPS_S.find((one) => span_ms / (one * 1000) <= most) ?? 3600) * 1000;
   return Array.from({ length: Math.floor(span_ms / step) + 1 }, (_, place) => place * step);
 }
+
+/** Places along a line, at least `apart` from one another, each as near to where it belongs as its neighbours let it. */
+export function spread(wanted: readonly number[], apart: number): number[] {
+  const placed = [...wanted];
+  const order = wanted.map((_, index) => index).sort((a, b) => (wanted[a] ?? 0) - (wanted[b] ?? 0));
+  let limit = Infinity;
+  for (const index of order.reverse()) {
+    placed[index] = Math.min(placed[index] ?? 0, limit);
+    limit = (placed[index] ?? 0) - apart;
+  }
+  return placed;
+}

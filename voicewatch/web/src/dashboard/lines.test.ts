@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CallView, Utterance } from '../lib/types';
-import { signedRuns } from './curves';
+import { signedRuns, spread } from './curves';
 import { lines, pieces } from './lines';
 
 function said(id: string, start_ms: number, text: string, words: Utterance['words'] = []): Utterance {
@@ -42,5 +42,11 @@ describe('signedRuns', () => {
     expect(runs.map((run) => run.sign)).toEqual(['pos', 'neg']);
     expect(runs[0]?.points.at(-1)).toEqual({ x: 2, value: 0 });
     expect(runs[1]?.points[0]).toEqual({ x: 2, value: 0 });
+  });
+});
+
+describe('spread', () => {
+  it('moves apart what coincides and leaves the rest', () => {
+    expect(spread([10, 100, 100], 15)).toEqual([10, 85, 100]);
   });
 });

@@ -1,6 +1,7 @@
 /** The supervisor's dashboard. */
 import '../styles/ui.css';
 import './dashboard.css';
+import './lines.css';
 import { render } from 'preact';
 import { Top } from '../components/shell';
 import { arrive, inWords } from '../lib/api';

@@ -1,6 +1,7 @@
 /** One call, read only: everything that was said, judged and done, in order. */
 import '../styles/ui.css';
 import '../dashboard/dashboard.css';
+import '../dashboard/lines.css';
 import './replay.css';
 import { render } from 'preact';
 import { Top } from '../components/shell';
