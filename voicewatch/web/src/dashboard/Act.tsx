@@ -29,7 +29,7 @@ function Acts({ call }: { call: LiveCall }) {
     <>
       <Hearing call={call} mine={mine} />
       <Ladder
-        rungs={rungs(view, mine, attempt, isLive.value ? '' : 'not live')}
+        rungs={rungs(view, store.lineSeat(call), attempt, isLive.value ? '' : 'not live')}
         onTake={(name) => void supervision.take(view.call_id, name)}
       />
       {attempt?.failed != null && attempt.callId === view.call_id && (
@@ -99,7 +99,7 @@ function Line({ call, mine }: { call: LiveCall; mine: Seat }) {
           {isMuted ? 'Open' : 'Mute'}
           <kbd>M</kbd>
         </button>
-        <button type="button" class="btn btn--s" data-testid="leave" disabled={!isHere} onClick={() => void supervision.leave()}>
+        <button type="button" class="btn btn--s" data-testid="leave" onClick={() => void supervision.leave(call.view.call_id)}>
           <Icon name="leave" small />
           Leave
           <kbd>0</kbd>

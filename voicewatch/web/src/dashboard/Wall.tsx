@@ -106,7 +106,10 @@ function Row({ call, isSelected }: { call: LiveCall; isSelected: boolean }) {
   const { view } = call;
   const row = useRef<HTMLLIElement>(null);
   useEffect(() => {
-    if (isSelected) row.current?.scrollIntoView({ block: 'nearest' });
+    if (!isSelected) return;
+    row.current?.scrollIntoView({ block: 'nearest' });
+    // The one tab stop of the list goes with the selection.
+    if (row.current?.parentElement?.contains(document.activeElement)) row.current.focus();
   }, [isSelected]);
   const isLive = view.state === 'live';
   const isCalm = !isLive || view.severity === 'calm';

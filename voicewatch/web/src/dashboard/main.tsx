@@ -96,7 +96,7 @@ function take(name: RungName): () => void {
   return () => {
     const call = store.current.value;
     if (!call || !store.isLive.value) return;
-    const rung = rungs(call.view, store.mySeat(call)).find((one) => one.name === name);
+    const rung = rungs(call.view, store.lineSeat(call)).find((one) => one.name === name);
     if (rung?.state === 'rest') void store.supervision.take(call.view.call_id, name);
   };
 }
@@ -114,14 +114,17 @@ function listenToKeys(): void {
     3: take('barge'),
     4: take('takeover'),
     5: take('handback'),
-    0: () => void store.supervision.leave(),
+    0: () => {
+      const callId = store.supervision.callId.value;
+      if (callId !== null) void store.supervision.leave(callId);
+    },
     n: () => {
       store.tab.value = 'call';
       requestAnimationFrame(() => document.getElementById('nudge')?.focus());
     },
     m: () => {
-      const { phone } = store.supervision;
-      phone.mute(!phone.muted.value);
+      const { callId, phone } = store.supervision;
+      if (callId.value !== null) phone.mute(!phone.muted.value);
     },
     e: nextEvidence,
     o: () => {

@@ -35,12 +35,21 @@ effect(() => {
   shown.value = isHeld.value ? heldLayout(shown.peek(), fresh.value) : fresh.value;
 });
 
-/** The call that is open: the chosen one, else the first of the wall. */
-export const current = computed<LiveCall | undefined>(() => {
-  const id = chosen.value ?? flat(shown.value)[0];
-  return id === undefined ? undefined : feed.calls.value.get(id);
+/** The call that is open: the chosen one, and at first the most troubled, which then stays. */
+export const current = computed<LiveCall | undefined>(() =>
+  chosen.value === null ? undefined : feed.calls.value.get(chosen.value),
+);
+effect(() => {
+  const [first] = flat(shown.value);
+  if (current.value === undefined && first !== undefined) chosen.value = first;
 });
 
+/** The seat this page has a line to, in this call. */
+export function lineSeat(call: LiveCall): Seat | undefined {
+  return supervision.callId.value === call.view.call_id ? mySeat(call) : undefined;
+}
+
+/** The seat of whoever is signed in, in this call; its line may be in another page, or gone. */
 export function mySeat(call: LiveCall): Seat | undefined {
   return seatOf(call.view, feed.you.value?.sub);
 }

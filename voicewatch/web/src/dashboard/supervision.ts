@@ -27,7 +27,7 @@ export class Supervision {
   async take(callId: string, rung: RungName): Promise<void> {
     if (rung === 'handback') return this.attemptTo(callId, rung, () => request('POST', `/api/calls/${callId}/handback`, {}));
     await this.attemptTo(callId, rung, async () => {
-      if (this.callId.value !== null && this.callId.value !== callId) await this.depart();
+      if (this.callId.value !== null && this.callId.value !== callId) await this.depart(this.callId.value);
       // Closed first and opened last: nobody is heard in a mode that was not confirmed.
       if (!SPEAKS.has(rung)) this.phone.setMicrophone(false);
       const given = await request<Given>('POST', `/api/calls/${callId}/supervise`, { mode: rung });
@@ -36,9 +36,9 @@ export class Supervision {
     });
   }
 
-  async leave(): Promise<void> {
-    const callId = this.callId.value;
-    if (callId !== null) await this.attemptTo(callId, 'leave', () => this.depart());
+  /** Also leaves a seat whose line was opened in a page that is gone. */
+  async leave(callId: string): Promise<void> {
+    await this.attemptTo(callId, 'leave', () => this.depart(callId));
   }
 
   /** What the server says of this supervisor's seat in the call he is in; undefined: he has none any more. */
@@ -63,14 +63,12 @@ export class Supervision {
     const { state, problem } = this.phone;
     if (state.value !== 'refused' && state.value !== 'failed') return;
     const why = problem.value || 'The line could not be opened.';
-    await this.depart();
+    await this.depart(callId);
     throw new Error(why);
   }
 
-  private async depart(): Promise<void> {
-    const callId = this.callId.value;
-    this.forget();
-    if (callId === null) return;
+  private async depart(callId: string): Promise<void> {
+    if (this.callId.value === callId) this.forget();
     try {
       await request('DELETE', `/api/calls/${callId}/supervise`);
     } catch (error) {
