@@ -160,7 +160,7 @@ function Spine({ utterance }: { utterance: Utterance }) {
     const isNegative = sentiment.score < 0;
     return (
       <>
-        <i class={isNegative ? 'n' : 'p'} style={{ width: `${width}px` }} />
+        {sentiment.score !== 0 && <i class={isNegative ? 'n' : 'p'} style={{ width: `${width}px` }} />}
         <em style={isNegative ? { left: '50px' } : { right: '50px' }}>{mood(sentiment.score)}</em>
       </>
     );

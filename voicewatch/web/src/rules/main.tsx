@@ -29,11 +29,17 @@ function Rules({ account, rules, source }: { account: Account; rules: Rule[]; so
       <main class="rulebook">
         <h1>Rules</h1>
         <p class="soft">
-          {count(rules.length, 'rule')} in force{source ? `, from ${source}` : ''}. They are changed in the file and hold from the next start.
+          {count(rules.length, 'rule')} in force, for every call.
         </p>
         {SEVERITIES.map(({ severity, title }) => (
           <Group key={severity} title={title} rules={rules.filter((rule) => rule.severity === severity)} />
         ))}
+        {source && (
+          <details class="source">
+            <summary class="link">As they are written</summary>
+            <pre class="code">{source}</pre>
+          </details>
+        )}
       </main>
     </>
   );
