@@ -20,17 +20,18 @@ export function Offer({ call, offer }: { call: LiveCall; offer: OfferMade }) {
   const { view } = call;
   const at_ms = callClock(call, now_ms.value);
   const severity = view.escalation?.severity ?? 'watch';
-  const reason = view.escalation?.reasons[0];
+  const reason = view.escalation?.headline || 'A person is needed';
+  const hasTitle = view.title !== 'Call';
   return (
     <div class="card ringcard" role="alertdialog" aria-label="A call for you" data-testid="offer">
       <header class="ringcard__h">
         <div>
           <p class="soft ringcard__from">
-            <span class={CHIPS[severity]}>{reason ? spaced(reason) : spaced(severity)}</span>
+            <span class={CHIPS[severity]}>{hasTitle ? reason : spaced(severity)}</span>
             <b>{view.label}</b>
             {aboutCustomer(call)}
           </p>
-          <h1 class="big">{view.escalation?.headline || view.title}</h1>
+          <h1 class="big">{hasTitle ? view.title : reason}</h1>
         </div>
         <Countdown left_ms={offer.expires_at_ms - at_ms} of_ms={offer.expires_at_ms - offer.at_ms} />
       </header>

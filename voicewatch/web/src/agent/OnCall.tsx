@@ -1,5 +1,5 @@
 /** The call: who hears the agent, what is said, and what he can do. */
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { Icon, type IconName } from '../components/icons';
 import { Lines } from '../dashboard/Lines';
 import { MoodFigure } from '../dashboard/marks';
@@ -14,6 +14,11 @@ import * as store from './store';
 export function OnCall({ call, seat }: { call: LiveCall; seat: Seat | undefined }) {
   const { view } = call;
   const about = aboutCustomer(call);
+  // Levels change a call many times a second; its lines do not.
+  const lines = useMemo(
+    () => <Lines view={view} utterances={call.utterances} interims={[...call.interims.values()]} mine={seat} follows />,
+    [view, call.utterances, call.interims],
+  );
   return (
     <div class="oncall">
       <header class="call-h">
@@ -25,8 +30,7 @@ export function OnCall({ call, seat }: { call: LiveCall; seat: Seat | undefined 
           <MoodFigure sentiment={view.sentiment} trend />
         </h1>
         <div class="facts">
-          <b class="num">{clock(callClock(call, now_ms.value))}</b>
-          <span>with you {clock(now_ms.value - store.since_ms.value)}</span>
+          <Clocks call={call} />
           {about && <span>{about}</span>}
           <span>{store.phone.state.value === 'weak' ? 'Weak line, being connected again' : 'Good line'}</span>
         </div>
@@ -37,10 +41,19 @@ export function OnCall({ call, seat }: { call: LiveCall; seat: Seat | undefined 
         <b data-testid="hears">{seat ? hearsSentence(view, seat.seat_id) : 'Connecting. The AI still speaks.'}</b>
         {store.phone.muted.value && <span class="chip chip--ink">You are muted</span>}
       </div>
-      <Lines view={view} utterances={call.utterances} interims={[...call.interims.values()]} mine={seat} follows />
+      {lines}
       <Nudge />
       <Keys />
     </div>
+  );
+}
+
+function Clocks({ call }: { call: LiveCall }) {
+  return (
+    <>
+      <b class="num">{clock(callClock(call, now_ms.value))}</b>
+      <span>with you {clock(now_ms.value - store.since_ms.value)}</span>
+    </>
   );
 }
 

@@ -197,7 +197,7 @@ function You({ stage }: { stage: Stage }) {
         <p class="you">
           <b>{STATES[stage.name]}</b>
           <span class="spacer" />
-          <b class="num">{clock(now_ms.value - store.since_ms.value)}</b>
+          <Since />
         </p>
         {stage.name === 'available' && (
           <button type="button" class="btn btn--s" data-testid="presence-away" onClick={() => void store.goAway()}>
@@ -209,6 +209,10 @@ function You({ stage }: { stage: Stage }) {
       <Keyboard />
     </aside>
   );
+}
+
+function Since() {
+  return <b class="num">{clock(now_ms.value - store.since_ms.value)}</b>;
 }
 
 function Microphone({ stage }: { stage: Stage }) {
