@@ -32,7 +32,7 @@ class Api:
             base_url=server, headers={"authorization": f"Bearer {token}"}, timeout=10, trust_env=False
         )
 
-    async def call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+    async def call(self, method: str, path: str, /, **body: Any) -> dict[str, Any]:
         """The JSON answer; raises Refused with the server's own words."""
         deadline = time.monotonic() + 10
         while True:
