@@ -70,7 +70,7 @@ function Engine({ call }: { call: LiveCall }) {
   return (
     <>
       <span class="muted" title={isReported ? 'The AI gives its own text; the recogniser writes what people say' : name}>
-        {`words by ${name.split(' ')[0]}${isReported ? ', the AI’s by itself' : ''}`}
+        {`words by ${name.replace(/ ?\(low fidelity\)/, '')}${isReported ? ', the AI’s by itself' : ''}`}
       </span>
       {isLow && <span class="chip chip--unc" title="This recogniser is simple: read its words as a hint, not as a record">low fidelity</span>}
     </>

@@ -15,6 +15,8 @@ interface Props {
   notes?: readonly Note[];
   /** The seat of whoever reads: his own words are "You". */
   mine?: Seat | undefined;
+  /** Who was in which seat, beside those who are in the call now. */
+  names?: ReadonlyMap<string, string>;
   /** Follows the newest line, unless the reader has scrolled up. */
   follows?: boolean;
 }
@@ -22,7 +24,10 @@ interface Props {
 /** Nearer to the end than this counts as being at it. */
 const AT_END_PX = 40;
 
-export function Lines({ view, utterances, interims = [], notes = [], mine, follows = false }: Props) {
+export function Lines({ view, utterances, interims = [], notes = [], mine, names, follows = false }: Props) {
+  // Whoever has left keeps his name over what he said.
+  const known = useRef(new Map(names));
+  for (const seat of view.seats) if (seat.name) known.current.set(seat.seat_id, seat.name);
   const list = useRef<HTMLOListElement>(null);
   const atEnd = useRef(true);
   const [read, setRead] = useState<number | null>(null);
@@ -57,7 +62,7 @@ export function Lines({ view, utterances, interims = [], notes = [], mine, follo
       </div>
       <ol class="lines" ref={list} data-testid="transcript" aria-live={follows ? 'polite' : 'off'} aria-label="Transcript" tabIndex={0} onScroll={scrolled}>
         {all.map((line) => (
-          <OneLine key={line.key} line={line} view={view} evidence={evidence} mine={mine} />
+          <OneLine key={line.key} line={line} evidence={evidence} names={known.current} mine={mine} />
         ))}
         {[...interims].sort((a, b) => a.start_ms - b.start_ms).map((interim) => (
           <Live key={interim.seat_id} interim={interim} isMine={interim.seat_id === mine?.seat_id} />
@@ -74,10 +79,10 @@ export function Lines({ view, utterances, interims = [], notes = [], mine, follo
   );
 }
 
-function OneLine({ line, view, evidence, mine }: { line: Line; view: CallView; evidence: Evidence[]; mine: Seat | undefined }) {
+function OneLine({ line, evidence, names, mine }: { line: Line; evidence: Evidence[]; names: ReadonlyMap<string, string>; mine: Seat | undefined }) {
   switch (line.kind) {
     case 'utterance':
-      return <Said utterance={line.utterance} evidence={evidence} who={nameOf(view, line.utterance, mine)} />;
+      return <Said utterance={line.utterance} evidence={evidence} who={nameOf(names, line.utterance, mine)} />;
     case 'alert':
       return <Flag alert={line.alert} />;
     case 'gap':
@@ -198,10 +203,10 @@ function quotes(alert: Alert): string {
   return said.length ? `${said.map((quote) => `“${quote}”`).join(', ')}. ` : '';
 }
 
-function nameOf(view: CallView, utterance: Utterance, mine: Seat | undefined): string {
-  if (mine && utterance.seat_id === mine.seat_id) return 'You';
-  const seat = view.seats.find((one) => one.seat_id === utterance.seat_id);
-  return (utterance.role === 'agent' || utterance.role === 'supervisor') && seat?.name ? seat.name : SPEAKER[utterance.role];
+function nameOf(names: ReadonlyMap<string, string>, { role, seat_id }: Utterance, mine: Seat | undefined): string {
+  if (mine && seat_id === mine.seat_id) return 'You';
+  const isStaff = role === 'agent' || role === 'supervisor';
+  return (isStaff && names.get(seat_id)) || SPEAKER[role];
 }
 
 /** Puts the place of an alert in the middle of the transcript, with the focus on it. */

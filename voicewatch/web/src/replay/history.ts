@@ -41,12 +41,18 @@ const OFFER: Record<string, string> = {
   rescinded: 'withdrawn',
 };
 
-export function history(facts: readonly FactEvent[]): Note[] {
+/** Name of the agent or supervisor in each seat. */
+export function staffIn(facts: readonly FactEvent[]): Map<string, string> {
   const names = new Map<string, string>();
   for (const fact of facts) {
     if (fact.type !== 'seat_opened' || (fact.role !== 'agent' && fact.role !== 'supervisor')) continue;
     names.set(text(fact.seat_id), text(fact.name) || spaced(text(fact.role)));
   }
+  return names;
+}
+
+export function history(facts: readonly FactEvent[]): Note[] {
+  const names = staffIn(facts);
   return facts.flatMap((fact) => {
     const told = TELL[fact.type]?.(fact, names);
     return told ? [{ at_ms: fact.at_ms, text: told[0], human: told[1] }] : [];

@@ -14,7 +14,7 @@ import { Lines, showEvidence } from '../dashboard/Lines';
 import { DoubtFigure, SeverityMark, MoodFigure, VoiceChip } from '../dashboard/marks';
 import { NAV } from '../dashboard/nav';
 import { SPEAKER } from '../dashboard/say';
-import { history } from './history';
+import { history, staffIn } from './history';
 
 interface Recording {
   seat_id: string;
@@ -55,7 +55,7 @@ function Replay({ account, view, facts, recordings }: Whole) {
       </header>
       <Chart view={view} utterances={utterances} at_ms={view.duration_ms} onPick={showEvidence} />
       <main class="pane talk" aria-label="Transcript">
-        <Lines view={view} utterances={utterances} notes={history(facts)} />
+        <Lines view={view} utterances={utterances} notes={history(facts)} names={staffIn(facts)} />
       </main>
       <aside class="pane side" aria-label="About this call">
         <Alerts alerts={view.alerts} />
