@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
 from tests.support.peers import Caller, until
+from tests.support.relay import Relay
 from voicewatch.core.events import Event, Fact, Role, Signal
 from voicewatch.media.bridge import Bridge
 from voicewatch.media.engine import Engine
 from voicewatch.media.feeds import Feeds
 from voicewatch.media.webrtc import WebRtc
+from voicewatch.processes import placement
 from voicewatch.processes.messages import AttachLeg, Message, OpenCall, SetAudibility
 from voicewatch.settings import MediaSettings
 
@@ -52,17 +55,26 @@ class Stage:
         self.bridge.open_call(OpenCall(call_id=call_id, zero_mono_ns=time.monotonic_ns()))
 
     async def attach(
-        self, seat_id: str, role: Role, pcm: np.ndarray | None = None, call_id: str = "call"
+        self,
+        seat_id: str,
+        role: Role,
+        pcm: np.ndarray | None = None,
+        call_id: str = "call",
+        relay: Relay | None = None,
     ) -> Caller:
-        """A peer in that seat, connected."""
+        """A peer in that seat, connected, through `relay` if given."""
         caller = Caller(pcm)
         self.callers.append(caller)
         self.legs += 1
         leg_id = f"leg{self.legs}"
-        answer = await self.bridge.attach_leg(
-            AttachLeg(call_id=call_id, seat_id=seat_id, role=role, leg_id=leg_id, sdp=await caller.offer())
+        offer = await caller.offer()
+        if relay is not None:
+            offer = relay.offer(offer)
+        answered = await self.bridge.attach_leg(
+            AttachLeg(call_id=call_id, seat_id=seat_id, role=role, leg_id=leg_id, sdp=offer)
         )
-        await caller.accept(answer["sdp"])
+        answer = answered["sdp"]
+        await caller.accept(answer if relay is None else relay.answer(answer))
         await until(lambda: bool(self.told("leg_connected", leg_id=leg_id)), f"{leg_id} is connected")
         return caller
 
@@ -84,7 +96,17 @@ class Stage:
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+def haste() -> Iterator[None]:
+    """Time as the media process gets it: real-time where allowed, so that a busy machine is no fault."""
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    placement.hasten("media-0")
+    yield
+    if os.sched_getscheduler(0) != policy:
+        os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, priority)
+
+
+@pytest.fixture
+async def stage(haste: None) -> AsyncIterator[Stage]:
     settings = MediaSettings()
     engine = Engine(bitrate_bps=24_000, complexity=4, vad_mode=2, max_legs=32)
     webrtc = WebRtc("127.0.0.1", allow_private=True, max_candidates=16)

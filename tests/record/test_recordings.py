@@ -104,6 +104,17 @@ def test_a_gap_is_silent_and_the_time_stays(writer: OggOpusWriter, tmp_path: Pat
     assert (writer.packets, writer.late) == (50, 1)
 
 
+def test_two_packets_in_the_time_of_one_are_both_kept_and_the_next_gap_takes_it_back(
+    writer: OggOpusWriter, tmp_path: Path
+) -> None:
+    for at_ms in (1000, 1020, 1020, 1040):
+        writer.add(at_ms, TONE[0])
+    assert (writer.packets, writer.late, writer.end_ms) == (4, 0, 1080)
+    writer.add(1100, TONE[0])
+    writer.close()
+    assert writer.end_ms == 1120
+
+
 def test_the_silence_packet_is_silent_and_as_long_as_it_says() -> None:
     codec = av.CodecContext.create("libopus", "r")
     codec.sample_rate, codec.layout = 48_000, "mono"

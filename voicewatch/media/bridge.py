@@ -389,8 +389,8 @@ class Bridge:
             leg = attached.leg
             flags = (VOICED if leg.voice.voiced else 0) | (CONCEALED if leg.concealed else 0)
             self._feeds.chunk(seat.stream, at_ms, flags, leg.level_dbfs, leg.chunk)
-            if leg.packet is not None:
-                self._feeds.packet(seat.stream, at_ms, leg.packet)
+            for packet in leg.packets:
+                self._feeds.packet(seat.stream, at_ms, packet)
 
     # -------------------------------------------------------------- helpers
 

@@ -146,7 +146,7 @@ class ReceiveBuffer:
             self._skip_to(self._highest - self.target + 1)
         return extended, ticks
 
-    def pull(self, quiet: bool = False) -> Play:
+    def pull(self, quiet: bool = False, *, may_squeeze: bool = True) -> Play:
         """What to play now. `quiet`: nobody speaks at the moment, a good time to take out delay."""
         if self._next is None and not self._may_begin():
             return _WAIT
@@ -154,7 +154,7 @@ class ReceiveBuffer:
         if packet is None:
             return self._missing()
         self._held = 0
-        if self._has_excess(quiet):
+        if may_squeeze and self._has_excess(quiet):
             second = self._take()
             if second is not None:
                 return Play(Kind.SQUEEZE, packet, second)

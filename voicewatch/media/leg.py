@@ -35,8 +35,8 @@ class Path(Protocol):
 class Leg:
     """State of one leg; the engine calls `receive` for packets, then `advance` and `send` once a tick.
 
-    After `advance`: `pcm` holds the chunk, `chunk` its bytes (None: silence), `packet` the Opus packet it
-    came from (None: concealed, silent, or not one packet a chunk).
+    After `advance`: `pcm` holds the chunk, `chunk` its bytes (None: silence), `packets` the Opus packets it
+    was begun with (none: concealed, silent, or within a longer packet; two: delay was taken out).
     """
 
     __slots__ = (
@@ -57,7 +57,7 @@ class Leg:
         "leg_id",
         "level_dbfs",
         "octets_out",
-        "packet",
+        "packets",
         "packets_out",
         "path",
         "pcm",
@@ -92,7 +92,7 @@ class Leg:
         self.buffer = ReceiveBuffer()
         self.reception: rtp.Reception | None = None
         self.chunk: bytes | None = None
-        self.packet: bytes | None = None
+        self.packets: list[bytes] = []
         self.concealed = False
         self.sounding = False
         self.level_dbfs = -96.0
@@ -151,7 +151,7 @@ class Leg:
 
     def advance(self) -> None:
         """Put the next chunk into `pcm`."""
-        self.packet = None
+        self.packets.clear()
         self.concealed = False
         if self._pending_count:
             self._from_pending()
@@ -159,10 +159,8 @@ class Leg:
         play = self.buffer.pull(quiet=not self.voice.voiced)
         match play.kind:
             case Kind.PLAY:
-                self.packet = play.packet
                 self._decode(play.packet)
             case Kind.SQUEEZE:
-                self.packet = play.packet
                 self._squeeze(play.packet, play.second)
             case Kind.RECOVER:
                 self.concealed = True
@@ -179,7 +177,7 @@ class Leg:
 
     def fade_away(self) -> None:
         """Last chunk of a leg that is gone: what would have come, ramped to nothing."""
-        self.packet = None
+        self.packets.clear()
         self.concealed = True
         if self.sounding:
             self._must(self._decoder.conceal(self.pcm_at, CHUNK_SAMPLES))
@@ -195,35 +193,34 @@ class Leg:
 
     def _decode(self, packet: bytes) -> None:
         samples = self._decoder.decode(packet, self.pcm_at, CHUNK_SAMPLES)
-        if samples == CHUNK_SAMPLES:
-            self.decoded += 1
-            return
         if samples == BUFFER_TOO_SMALL:
             samples = self._decoder.decode(packet, self._pending_at, MAX_PACKET_SAMPLES)
-            if samples > 0:
-                self.decoded += 1
-                self._pending_count = samples
-                self._from_pending()
-                return
-        elif samples > 0:  # shorter than a chunk
-            self.decoded += 1
+        elif 0 < samples < CHUNK_SAMPLES:
             self._pending[:samples] = self.pcm[:samples]
+        if samples > 0:
+            self._note_decoded(packet)
+        if samples == CHUNK_SAMPLES:
+            return
+        if samples > 0:
             self._pending_count = samples
             self._from_pending()
             return
         self.strays += 1  # not Opus: an authenticated peer sends garbage
-        self.packet = None
         self.concealed = True
         self._must(self._decoder.conceal(self.pcm_at, CHUNK_SAMPLES))
+
+    def _note_decoded(self, packet: bytes) -> None:
+        self.decoded += 1
+        self.packets.append(packet)
 
     def _from_pending(self) -> None:
         """Packets longer or shorter than a chunk pass through here."""
         while self._pending_count < CHUNK_SAMPLES:
             at = self._pending_at + 2 * self._pending_count
-            play = self.buffer.pull()
-            if play.packet and play.kind in (Kind.PLAY, Kind.SQUEEZE):
+            play = self.buffer.pull(may_squeeze=False)
+            if play.kind is Kind.PLAY:
                 samples = self._decoder.decode(play.packet, at, MAX_PACKET_SAMPLES)
-                self.decoded += 1
+                self._note_decoded(play.packet)
             else:
                 samples = self._decoder.conceal(at, CHUNK_SAMPLES // 2)
             if samples <= 0:

@@ -29,6 +29,9 @@ FILLED_GAP_MS = 600_000
 """A longer gap is not filled with silence but begins another file."""
 DISK_AGAIN_MS = 5_000
 """After a failed write a seat is recorded again so much later, in another file."""
+AHEAD_MS = 240
+"""A file may run so far ahead of the clock: when media takes out delay, two packets come in the time of one.
+The next gap takes it back."""
 INPUT_RATE_HZ = 16_000
 _UNREPORTED = "unreported"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -108,7 +111,7 @@ class OggOpusWriter:
         """
         granules = ogg.packet_granules(packet)
         missing_ms = at_ms - self.end_ms
-        if missing_ms <= -ogg.SILENCE_MS:
+        if missing_ms < -AHEAD_MS:
             self.late += 1
             return
         for _ in range(missing_ms // ogg.SILENCE_MS):
