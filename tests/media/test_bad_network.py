@@ -53,9 +53,7 @@ class Log:
     def first_played_after(self, moment_s: float) -> float:
         """Seconds from then to the first chunk decoded; infinite while there was none."""
         found = zip(self.times_s, self.kinds, strict=True)
-        return next(
-            (at - moment_s for at, kind in found if at >= moment_s and kind == "played"), float("inf")
-        )
+        return next((at - moment_s for at, kind in found if at >= moment_s and kind == "played"), inf)
 
 
 @dataclass
@@ -145,9 +143,8 @@ async def test_cuts_heal_at_once_and_one_for_ever_is_told_in_time(dial: Dial) ->
         await asyncio.sleep(max(0.0, cut_s + after_s - time.monotonic()))
         line.relay.heal()
         healed_s = time.monotonic()
-        await until(
-            lambda line=line, at=healed_s: line.log.first_played_after(at) < 9, "the voice is back", 3
-        )
+        back_s = partial(line.log.first_played_after, healed_s)
+        await until(lambda back_s=back_s: back_s() < inf, "the voice is back", 3)
         assert back_s() <= 0.5
     await until(lambda: bool(long.told("leg_recovered")), "recovered is told", 2)
     await until(lambda: bool(forever.told("leg_lost")), "lost is told", 6)
