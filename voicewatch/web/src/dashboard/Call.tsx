@@ -64,14 +64,11 @@ function Header({ call }: { call: LiveCall }) {
 function Engine({ call }: { call: LiveCall }) {
   const { engines } = store.feed.system.value ?? { engines: {} };
   const name = call.view.engine || (engines as Record<string, string>).asr;
-  const isReported = call.utterances.some((one) => one.source === 'reported');
   const isLow = call.utterances.some((one) => one.low_fidelity) || name?.includes('low fidelity');
   if (!name) return null;
   return (
     <>
-      <span class="muted" title={isReported ? 'The AI gives its own text; the recogniser writes what people say' : name}>
-        {`words by ${name.replace(/ ?\(low fidelity\)/, '')}${isReported ? ', the AI’s by itself' : ''}`}
-      </span>
+      <span class="muted">{`words by ${name.replace(/ ?\(low fidelity\)/, '')}`}</span>
       {isLow && <span class="chip chip--unc" title="This recogniser is simple: read its words as a hint, not as a record">low fidelity</span>}
     </>
   );

@@ -32,6 +32,7 @@ export function Lines({ view, utterances, interims = [], notes = [], mine, names
   const atEnd = useRef(true);
   const [read, setRead] = useState<number | null>(null);
   const all = lines(view, utterances, notes);
+  const isReported = utterances.some((one) => one.source === 'reported');
   const evidence = view.alerts.flatMap((alert) => alert.evidence);
   const show = () => {
     const element = list.current;
@@ -58,7 +59,7 @@ export function Lines({ view, utterances, interims = [], notes = [], mine, names
       <div class="lines-h" aria-hidden="true">
         <span>time</span>
         <span><span>−5</span><span>+5</span></span>
-        <span>solid: mood of the customer, hatched: doubt about what was understood</span>
+        <span class="clip">{`solid: mood of the customer, hatched: doubt${isReported ? '. The AI’s words are its own text' : ''}`}</span>
       </div>
       <ol class="lines" ref={list} data-testid="transcript" aria-live={follows ? 'polite' : 'off'} aria-label="Transcript" tabIndex={0} onScroll={scrolled}>
         {all.map((line) => (

@@ -75,7 +75,7 @@ function consequence(name: RungName, view: CallView): string {
     case 'monitor':
       return 'nobody hears you';
     case 'coach':
-      return `only ${agent?.name || 'the agent'} hears you`;
+      return `only ${agent?.name.split(' ')[0] || 'the agent'} hears you`;
     case 'barge':
       return 'everybody hears you';
     case 'takeover':
