@@ -185,6 +185,21 @@ async def test_bad_offers_get_a_problem_and_leave_nothing(stage: Stage) -> None:
     assert stage.bridge._legs == {}
 
 
+async def test_an_offer_overtaken_by_the_next_is_told_so(stage: Stage) -> None:
+    stage.open()
+    caller = Caller()
+    stage.callers.append(caller)
+    sdp = (await caller.offer()).replace("a=sendrecv\r\n", "")  # said by leaving it out
+
+    async def attach(leg_id: str) -> str:
+        wanted = AttachLeg(call_id="call", seat_id="customer", role=Role.CUSTOMER, leg_id=leg_id, sdp=sdp)
+        return str((await stage.bridge.attach_leg(wanted))["sdp"])
+
+    *earlier, last = await asyncio.gather(*map(attach, "abcdef"), return_exceptions=True)
+    assert isinstance(last, str)
+    assert [one.status for one in earlier if isinstance(one, Problem)] == [409] * 5
+
+
 async def test_a_peer_that_never_comes_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voicewatch.media.webrtc.CONNECT_LIMIT_S", 0.3)
     stage.open()

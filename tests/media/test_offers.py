@@ -53,6 +53,8 @@ def offer(*lines: str) -> str:
         ("169.254.7.7", LOCAL, False),
         ("fe80::1", LOCAL, False),
         ("fd00:ec2::254", LOCAL, False),
+        ("64:ff9b::a9fe:a9fe", LOCAL, False),
+        ("2002:a9fe:a9fe::1", LOCAL, False),
         ("224.0.0.251", LOCAL, False),
         ("255.255.255.255", LOCAL, False),
         ("0.0.0.0", LOCAL, False),
@@ -118,6 +120,20 @@ def test_a_fragment_with_mdns_and_an_end() -> None:
     assert (fragment.dropped, fragment.ended) == (1, True)
     with pytest.raises(BadOffer, match="letter"):
         screen_fragment("not sdp", OPEN, already=0)
+
+
+@pytest.mark.parametrize(
+    ("session", "section", "meant"),
+    [
+        ("", "", "a=sendrecv"),
+        ("a=recvonly\r\n", "", "a=recvonly"),
+        ("a=recvonly\r\n", "a=sendonly", "a=sendonly"),
+    ],
+)
+def test_a_direction_left_unsaid_is_the_sessions_or_both_ways(session: str, section: str, meant: str) -> None:
+    sdp = offer(section).replace("s=-\r\n", f"s=-\r\n{session}")
+    audio = screen_offer(sdp, OPEN).sdp.partition("m=audio")[2].split()
+    assert [line for line in audio if line in ("a=sendrecv", "a=sendonly", "a=recvonly")] == [meant]
 
 
 @given(st.text(max_size=300))

@@ -7,7 +7,7 @@ address an offer names (an offer of 200 candidates was measured to draw 3,400 pa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 MAX_OFFER_BYTES = 64 * 1024
 MAX_SECTIONS = 4
@@ -17,6 +17,8 @@ _METADATA = frozenset(
     {ip_address("169.254.169.254"), ip_address("fd00:ec2::254"), ip_address("100.100.100.200")}
 )
 """Cloud metadata services; the first is link-local anyway."""
+_TRANSLATED = (ip_network("64:ff9b::/96"), ip_network("2002::/16"))
+"""IPv4 addresses in disguise (RFC 6052, RFC 3056): no peer's own, and a way around the rules for those."""
 
 
 _REQUIRED = (
@@ -26,6 +28,9 @@ _REQUIRED = (
     ("a=setup:", "DTLS role"),
     ("a=rtcp-mux", "RTCP multiplexing"),
 )
+
+
+_DIRECTIONS = ("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive")
 
 
 class BadOffer(Exception):
@@ -52,6 +57,8 @@ class CandidatePolicy:
 
     def _allows_address(self, address: IPv4Address | IPv6Address) -> bool:
         if address in _METADATA or address.is_link_local or address.is_multicast or address.is_unspecified:
+            return False
+        if any(address in network for network in _TRANSLATED):
             return False
         if address.is_loopback:
             return self.loopback
@@ -93,6 +100,7 @@ def screen_offer(sdp: str, policy: CandidatePolicy) -> Screened:
             kept.append(f"a=candidate:{candidate}")
         elif line and not line.startswith("a=end-of-candidates"):
             kept.append(line)
+    kept += _direction_unsaid(kept)
     return Screened("\r\n".join(kept) + "\r\n", taken, dropped)
 
 
@@ -138,6 +146,14 @@ def _check_attributes(lines: list[str]) -> None:
         raise BadOffer("the audio section does not offer opus/48000/2, the only codec taken")
     if "a=inactive" in lines:
         raise BadOffer("the audio section is inactive; offer sendrecv, or recvonly to listen")
+
+
+def _direction_unsaid(lines: list[str]) -> list[str]:
+    """The line that the last section leaves out: the session's direction, or sendrecv (RFC 8866 §6.7)."""
+    sections = next(number for number, line in enumerate(lines) if line.startswith("m="))
+    if any(line in _DIRECTIONS for line in lines[sections:]):
+        return []
+    return [next((line for line in lines[:sections] if line in _DIRECTIONS), "a=sendrecv")]
 
 
 def _usable(line: str, policy: CandidatePolicy) -> str | None:

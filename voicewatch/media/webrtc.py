@@ -139,13 +139,18 @@ class Connection:
         except BadOffer as error:
             raise _bad_sdp(str(error)) from None
         self._candidates = screened.candidates
-        transceiver = self._pc.addTransceiver("audio", direction="sendrecv")
-        transceiver.setCodecPreferences([_OPUS])
         try:
-            await self._pc.setRemoteDescription(RTCSessionDescription(screened.sdp, "offer"))
+            return await self._negotiate(screened.sdp)
         except Exception as error:  # aiortc's parser raises what it likes on bad input (17 kinds were found)
+            if self._is_closed:
+                raise Problem(409, "Leg is gone", "a later offer took the seat, or the call ended") from None
             words = str(error)[:200] or "malformed attribute"
             raise _bad_sdp(f"the offer cannot be parsed ({type(error).__name__}: {words})") from None
+
+    async def _negotiate(self, offer: str) -> str:
+        transceiver = self._pc.addTransceiver("audio", direction="sendrecv")
+        transceiver.setCodecPreferences([_OPUS])
+        await self._pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         transceiver._codecs[0].parameters = dict(_OPUS_WANTED)
         setattr(transceiver.sender, "send", _never_start)  # noqa: B010 - replaces a method of a stranger
         setattr(transceiver.receiver, "receive", _never_start)  # noqa: B010
