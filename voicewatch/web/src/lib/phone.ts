@@ -330,10 +330,18 @@ export function microphoneWords(error: unknown): string {
   return 'The browser keeps the microphone closed for this page.';
 }
 
-/** A stream with nothing in it. */
+/** A stream of digital silence, which is sent in packets as sound is. */
 class Silence {
   readonly #context = new AudioContext();
   readonly #destination = this.#context.createMediaStreamDestination();
+
+  constructor() {
+    const nothing = this.#context.createConstantSource(); // without a source no packets are made
+    nothing.offset.value = 0;
+    nothing.connect(this.#destination);
+    nothing.start();
+    void this.#context.resume();
+  }
 
   get stream(): MediaStream {
     return this.#destination.stream;
