@@ -40,14 +40,17 @@ _MICROPHONE_AND_EAR = """
   navigator.mediaDevices.getUserMedia = async () => microphone.stream.clone();
   const heard = [];
   const listened = new WeakSet();
+  const taps = [];   // a script processor that nobody holds is collected and falls deaf
   const listen = (element) => {
     const stream = element.srcObject;
     if (!stream || listened.has(stream) || !stream.getAudioTracks().length) return;
     listened.add(stream);
     const tap = context.createScriptProcessor(4096, 1, 1);
     tap.onaudioprocess = (event) => heard.push(event.inputBuffer.getChannelData(0).slice());
-    context.createMediaStreamSource(stream).connect(tap);
+    const source = context.createMediaStreamSource(stream);
+    source.connect(tap);
     tap.connect(context.destination);
+    taps.push(source, tap);
   };
   setInterval(() => document.querySelectorAll('audio').forEach(listen), 50);
   window.testSay = async (base64) => {
