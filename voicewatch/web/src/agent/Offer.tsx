@@ -4,7 +4,7 @@ import { Countdown } from '../components/Countdown';
 import { Icon } from '../components/icons';
 import { DoubtFigure, MoodFigure } from '../dashboard/marks';
 import { callClock, type LiveCall } from '../lib/fold';
-import { clock, spaced } from '../lib/format';
+import { clock, languageName, spaced } from '../lib/format';
 import { now_ms } from '../lib/now';
 import type { Offer as OfferMade, Severity } from '../lib/types';
 import * as store from './store';
@@ -79,10 +79,10 @@ function RightNow({ call }: { call: LiveCall }) {
   );
 }
 
-/** "Gold, en, refund": what the call says of itself. */
+/** "Gold, English, Refund": what the call says of itself. */
 export function aboutCustomer(call: LiveCall): string {
   const { tier, language, topic } = call.view.attributes;
-  return [tier, language, topic]
+  return [tier, language && languageName(language), topic]
     .filter((one) => one !== undefined)
     .map(spaced)
     .join(', ');

@@ -3,9 +3,11 @@ import type { ComponentChildren } from 'preact';
 import { BriefingCard, LastTurns } from '../components/BriefingCard';
 import { Icon } from '../components/icons';
 import { Level } from '../components/Level';
+import { Presence } from '../components/Presence';
 import { Banner, Top } from '../components/shell';
 import { clock, timeOfDay } from '../lib/format';
 import { now_ms } from '../lib/now';
+import type { PresenceState } from '../lib/types';
 import type { Stage } from './stage';
 import { Offer } from './Offer';
 import { OnCall } from './OnCall';
@@ -189,12 +191,22 @@ const STATES: Record<Stage['name'], string> = {
   'wrap-up': 'Wrap-up',
 };
 
+const PRESENCE: Record<Stage['name'], PresenceState> = {
+  away: 'away',
+  available: 'available',
+  ringing: 'ringing',
+  connecting: 'on_call',
+  'on-call': 'on_call',
+  'wrap-up': 'wrap_up',
+};
+
 function You({ stage }: { stage: Stage }) {
   return (
     <aside class="pane me-col" aria-label="You">
       <section class="sec">
         <h2>You are</h2>
         <p class="you">
+          <Presence state={PRESENCE[stage.name]} />
           <b>{STATES[stage.name]}</b>
           <span class="spacer" />
           <Since />

@@ -108,7 +108,7 @@ function InCall({ isWeak }: { isWeak: boolean }) {
       </div>
       <p class="cust__mic small soft">
         <Icon name={isMuted ? 'muted' : 'microphone'} size="s" />
-        {isMuted ? 'Nobody hears you: muted' : 'You are heard'}
+        {isMuted ? 'Nobody hears you: muted' : isWeak ? 'You may not be heard now' : 'You are heard'}
         <span class="spacer" />
         <Level level={phone.level.value} />
       </p>

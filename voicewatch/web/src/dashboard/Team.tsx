@@ -1,5 +1,5 @@
 /** The agents and what each is doing, by shape and word. */
-import type { JSX } from 'preact';
+import { Presence } from '../components/Presence';
 import type { AgentRow, PresenceState } from '../lib/types';
 import { count } from '../lib/format';
 import * as store from './store';
@@ -46,28 +46,4 @@ function Agent({ agent }: { agent: AgentRow }) {
       <span class="soft small">{WORDS[agent.state]}{call ? ` ${call.view.label}` : ''}</span>
     </li>
   );
-}
-
-/** Six shapes: check, target, full, half, ring, broken ring. */
-const SHAPES: Record<PresenceState, JSX.Element> = {
-  available: <path fill="currentColor" d="M8 1.500a6.500 6.500 0 1 0 0 13 6.500 6.500 0 0 0 0-13zM7.200 11 4.300 8.200l1.200-1.200 1.700 1.600 3.400-3.600 1.200 1.200z" fill-rule="evenodd" />,
-  ringing: (
-    <>
-      <circle class="pres__line" cx="8" cy="8" r="5.500" />
-      <circle fill="currentColor" cx="8" cy="8" r="2.500" />
-    </>
-  ),
-  on_call: <circle fill="currentColor" cx="8" cy="8" r="6" />,
-  wrap_up: (
-    <>
-      <circle class="pres__line" cx="8" cy="8" r="5.500" />
-      <path fill="currentColor" d="M8 2.500a5.500 5.500 0 0 1 0 11z" />
-    </>
-  ),
-  away: <circle class="pres__line" cx="8" cy="8" r="5.500" />,
-  offline: <circle class="pres__line" cx="8" cy="8" r="5.500" stroke-dasharray="3 2.500" />,
-};
-
-function Presence({ state }: { state: PresenceState }) {
-  return <svg class={`pres pres--${state}`} width="13" height="13" viewBox="0 0 16 16" aria-hidden="true">{SHAPES[state]}</svg>;
 }

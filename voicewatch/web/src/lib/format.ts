@@ -39,6 +39,17 @@ export function spaced(name: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+const LANGUAGES = new Intl.DisplayNames('en', { type: 'language', fallback: 'code' });
+
+/** en → English; what is no language code stays as it is. */
+export function languageName(code: string): string {
+  try {
+    return LANGUAGES.of(code) ?? code;
+  } catch {
+    return code;
+  }
+}
+
 /** "Ines Moreau" → IM. */
 export function initials(name: string): string {
   const parts = name.trim().split(/\s+/).filter(Boolean);

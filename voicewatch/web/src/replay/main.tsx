@@ -90,7 +90,8 @@ function Alerts({ alerts }: { alerts: Alert[] }) {
 }
 
 function Recordings({ view, recordings }: { view: CallView; recordings: Recording[] }) {
-  const says = view.recordings === 0 ? 'Nothing was recorded.' : `${count(view.recordings, 'recording')}, which you may not hear.`;
+  const none = view.state === 'live' ? 'Listed here when the call is over.' : 'Nothing was recorded.';
+  const says = view.recordings === 0 ? none : `${count(view.recordings, 'recording')}, which you may not hear.`;
   return (
     <section class="sec">
       <h2>Recordings</h2>
