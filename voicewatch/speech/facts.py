@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 
 from audio_models.api import Recognition, Scorer, ScoreRequest, Scores, Transcriber, Turn
 from voicewatch.core.endpointing import Ended
@@ -150,7 +151,7 @@ def final_fact(
         ],
         mask=find_spans(transcript.text, context),
         language=stream.language,
-        engine=f"{engine.name} {engine.model}",
+        engine=f"{engine.name} {Path(engine.model).name}",
         low_fidelity=engine.low_fidelity,
         suspect=transcript.suspect,
         avg_logprob=_rounded(transcript.avg_logprob),
