@@ -5,6 +5,7 @@ import { Level } from '../components/Level';
 import { RoleGlyph } from '../components/marks';
 import { clock } from '../lib/format';
 import { now_ms } from '../lib/now';
+import { NOT_ALLOWED } from '../lib/phone';
 import * as store from './store';
 
 export function Card() {
@@ -192,12 +193,14 @@ function Refused() {
         <Icon name="muted" size="l" />
       </span>
       <h1>We cannot hear you yet</h1>
-      <p class="soft">{store.phone.problem.value}</p>
-      <ol class="steps">
-        <li>Press the microphone or lock sign beside the address.</li>
-        <li>Set Microphone to Allow.</li>
-        <li>Come back and try again.</li>
-      </ol>
+      <p class="soft">{store.phone.problem.value} No call was started.</p>
+      {store.phone.problem.value === NOT_ALLOWED && (
+        <ol class="steps">
+          <li>Press the microphone or lock sign beside the address.</li>
+          <li>Set Microphone to Allow.</li>
+          <li>Come back and try again.</li>
+        </ol>
+      )}
       <div class="spacer" />
       <Main onPress={() => void store.call()}>Try again</Main>
     </>

@@ -322,12 +322,15 @@ export function closeTracks(stream: MediaStream): void {
   for (const track of stream.getTracks()) track.stop();
 }
 
+/** The one refusal that the browser's own settings undo. */
+export const NOT_ALLOWED = 'The browser keeps the microphone closed for this page.';
+
 export function microphoneWords(error: unknown): string {
   const name = error instanceof Error ? error.name : '';
   if (name === 'NotFoundError') return 'There is no microphone. Plug one in and try again.';
   if (name === 'NotReadableError') return 'The microphone is in use by another program.';
   if (!navigator.mediaDevices) return 'Browsers open the microphone only on https pages and on localhost.';
-  return 'The browser keeps the microphone closed for this page.';
+  return NOT_ALLOWED;
 }
 
 /** A stream of digital silence, which is sent in packets as sound is. */
