@@ -12,8 +12,11 @@ import os
 
 BEAT_S = 1.0
 CHECK_S = 5.0
-SILENT_CHECKS = 3
-"""Checks in a row without a beat; counted, not timed, so that a keeper that was itself stopped is fair."""
+SILENT_CHECKS = 6
+"""Checks in a row without a beat; counted, not timed, so that a keeper that was itself stopped is fair.
+
+Thirty seconds: PocketSphinx keeps the interpreter to itself while it decodes, on a busy machine for several.
+"""
 
 
 class Pulse:
