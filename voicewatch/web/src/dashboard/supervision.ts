@@ -78,7 +78,7 @@ export class Supervision {
   }
 
   private forget(): void {
-    void this.phone.hangUp();
+    this.phone.stop(); // leaving the seat closes its leg on the server: hanging up besides would find none
     this.callId.value = null;
     this.seatId = null;
     this.seen = false;
