@@ -3,13 +3,19 @@ import { computed, effect, signal } from '@preact/signals';
 import { arrive, inWords, request } from '../lib/api';
 import { Feed } from '../lib/feed';
 import { closeTracks, microphoneWords, openMicrophone, Phone } from '../lib/phone';
-import { forgetSeat, type KeptSeat, keepSeat, keptSeat } from '../lib/seat';
 import type { Account, Briefing, DispositionCode } from '../lib/types';
 import { Ring } from './ring';
 import { type Stage, stageOf } from './stage';
 
 /** An offer is on screen for so long before it can be accepted: a space being typed accepts nothing. */
 const READ_MS = 400;
+
+interface Given {
+  call_id: string;
+  seat_id: string;
+  seat_token: string;
+  briefing: Briefing | null;
+}
 
 export const feed = new Feed();
 export const phone = new Phone();
@@ -27,7 +33,7 @@ export const note = signal('');
 /** The offer that was accepted, until the seat it gave is shown. */
 const accepted = signal<string | null>(null);
 /** The seat this page has a line to. */
-const line = signal<KeptSeat | null>(null);
+const line = signal<Given | null>(null);
 
 const sub = computed(() => account.value?.sub ?? '');
 export const row = computed(() => feed.agents.value.find((one) => one.agent_id === sub.value));
@@ -40,6 +46,11 @@ export const since_ms = signal(performance.now());
 const stageKey = computed(() => `${stage.value.name} ${offerId.value ?? ''}`);
 
 let seen = false;
+
+/** Who leaves the page leaves the call: the AI has it again at once. */
+addEventListener('beforeunload', (event) => {
+  if (line.value) event.preventDefault();
+});
 
 export async function open(): Promise<void> {
   try {
@@ -102,7 +113,7 @@ export async function accept(): Promise<void> {
   note.value = '';
   ring.stop();
   const isTaken = await attempt('You did not take the call. The AI still has it.', async () => {
-    const given = await request<KeptSeat & { briefing: Briefing | null }>('POST', `/api/offers/${offer_id}/accept`);
+    const given = await request<Given>('POST', `/api/offers/${offer_id}/accept`);
     briefing.value = given.briefing ?? briefing.value;
     await connect(given);
   });
@@ -118,24 +129,19 @@ export async function decline(): Promise<void> {
   );
 }
 
-async function connect(seat: KeptSeat): Promise<void> {
-  keepSeat(seat);
+async function connect(seat: Given): Promise<void> {
   line.value = seat;
   seen = false;
   await phone.start(seat.seat_token);
 }
 
-/** Keeps the line for as long as the feed shows the seat; takes it up again after a reload of the page. */
+/** Keeps the line for as long as the feed shows the seat. */
 function followSeat(): void {
   const held = line.value;
   const isLive = feed.status.value === 'live';
-  const call = held ? feed.calls.value.get(held.call_id) : undefined;
-  if (!held) {
-    const kept = keptSeat();
-    const mine = kept && feed.calls.value.get(kept.call_id)?.view.seats.find((one) => one.seat_id === kept.seat_id);
-    if (kept && mine) void connect(kept);
-    return;
-  }
+  const calls = feed.calls.value;
+  if (!held) return;
+  const call = calls.get(held.call_id);
   const hasSeat = call?.view.state === 'live' && call.view.seats.some((one) => one.seat_id === held.seat_id);
   if (hasSeat) seen = true;
   else if (seen && isLive) drop();
@@ -143,7 +149,6 @@ function followSeat(): void {
 
 function drop(): void {
   phone.stop();
-  forgetSeat();
   line.value = null;
   accepted.value = null;
 }

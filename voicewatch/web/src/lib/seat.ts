@@ -1,4 +1,4 @@
-/** The seat this tab has in a call, kept over a reload of the page (and no longer than the tab). */
+/** The customer’s seat, kept over a reload of the page (and no longer than the tab): the server waits a while. */
 
 export interface KeptSeat {
   call_id: string;
