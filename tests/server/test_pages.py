@@ -45,6 +45,7 @@ def test_pages_and_their_files(pages: Pages, path: str, served: str) -> None:
         "/.secret",
         "/assets",
         "/a\0b",
+        "/assets/" + "b" * 5_000,
         "/x/y",
     ],
 )

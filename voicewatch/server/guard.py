@@ -23,6 +23,8 @@ SDP_LIMIT = 64 * 1024
 BODY_WITHIN_S = 20.0
 """A client that sends its body more slowly holds a connection for nothing: 408."""
 
+LOGGED_PATH = 120
+
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -67,7 +69,7 @@ class Guard:
         try:
             await self._guard(scope, receive, send)
         except Exception as error:  # boundary: the app has answered 500 already
-            log.error("request_failed", path=scope.get("path"), **fault(error))
+            log.error("request_failed", path=str(scope.get("path"))[:LOGGED_PATH], **fault(error))
 
     async def _guard(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -89,6 +91,8 @@ class Guard:
         if body is None:
             await _refuse(send_guarded, 413, "Body too large", f"This route takes at most {limit} bytes.")
             return
+        if scope["method"] == "HEAD":  # as GET; the server below leaves the body out (RFC 9110 §9.3.2)
+            scope = {**scope, "method": "GET"}
         await self._app(scope, _replay(body, receive), send_guarded)
 
 

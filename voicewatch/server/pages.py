@@ -11,6 +11,9 @@ from pathlib import Path
 PAGES = ("call", "agent", "dashboard", "rules")
 """Pages besides `/` and `/calls/{id}`."""
 
+LONGEST_PATH = 200
+"""Far below what a file system takes for a name."""
+
 STYLE = """\
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 3rem auto; padding: 0 1rem;
        color: #1c2733; background: #fbfbfa; }
@@ -48,7 +51,7 @@ class Pages:
         return Page(_not_built(), "text/html; charset=utf-8", "no-store", 503)
 
     def _file(self, path: str) -> Page | None:
-        if "\0" in path:
+        if "\0" in path or len(path) > LONGEST_PATH:
             return None
         file = (self._folder / path.lstrip("/")).resolve()
         if not file.is_relative_to(self._folder) or not file.is_file() or file.name.startswith("."):

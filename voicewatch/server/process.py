@@ -6,14 +6,11 @@ import asyncio
 import contextlib
 import ipaddress
 import secrets
-import socket
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import structlog
-import uvicorn
 
 from voicewatch.core.director import Director
 from voicewatch.core.events import Event, RecordComplete, Signal, SystemStatus, parse_event
@@ -27,9 +24,9 @@ from voicewatch.server.ai_seat import AISeats
 from voicewatch.server.auth import Codes, Tokens, load_key
 from voicewatch.server.calls import Calls, mint_seat_token
 from voicewatch.server.closing import Closing
+from voicewatch.server.connections import serve_http
 from voicewatch.server.desk import Desk
 from voicewatch.server.feed import Feed
-from voicewatch.server.guard import Guard
 from voicewatch.server.http import Front, make_app
 from voicewatch.server.media_links import MediaLinks
 from voicewatch.server.metrics import Metrics
@@ -50,8 +47,6 @@ STATUS_S = 1.0
 UNSCORED_LIMIT = 200
 GOODBYE_LOOKS, GOODBYE_LOOK_S = 50, 0.02
 """How often, and how far apart, it is looked whether all sockets are closed before HTTP ends."""
-STOP_WITHIN_S = 3.0
-MESSAGE_LIMIT = 64 * 1024
 KEEPER = "keeper"
 """The peer that started this process: it tells of the others, and is none of them."""
 WEB = Path(__file__).parent.parent / "web" / "dist"
@@ -162,7 +157,7 @@ class FrontProcess:
                 tasks.create_task(self._feed.run())
                 tasks.create_task(self._watch_status())
                 tasks.create_task(self._make_up())
-                tasks.create_task(_serve_http(self._app, sockets.listener("http"), self._say_goodbye))
+                tasks.create_task(serve_http(self._app, sockets.listener("http"), self._say_goodbye))
         finally:
             for part in (self._presences, self._tables, self._rescue, self._closing):
                 part.close()
@@ -259,41 +254,3 @@ def _rules(settings: Settings) -> RuleBook:
         raise BadSettings(f"judgement.rules: {file}: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadSettings(f"judgement.rules: cannot read {file}: {error}") from None
-
-
-# ---------------------------------------------------------------- HTTP
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to whoever runs this process."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def _serve_http(
-    app: Guard, listener: socket.socket, say_goodbye: Callable[[], Awaitable[None]]
-) -> None:
-    """Until cancelled. The listener stays open for the next life of this process: a copy is served."""
-    server = _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            log_level="warning",  # at debug its WebSockets log what is said on them
-            access_log=False,
-            lifespan="off",
-            proxy_headers=False,
-            server_header=False,
-            ws_max_size=MESSAGE_LIMIT,
-            ws_per_message_deflate=False,
-            timeout_graceful_shutdown=1,
-        )
-    )
-    serving = asyncio.ensure_future(server.serve([listener.dup()]))
-    try:
-        await asyncio.shield(serving)
-    finally:
-        await say_goodbye()
-        server.should_exit = True
-        await asyncio.wait([serving], timeout=STOP_WITHIN_S)
