@@ -257,3 +257,12 @@ async def test_every_answer_is_guarded(house: House) -> None:
     assert 'voicewatch_process_up{process="media-0"} 1.0' in measures
     elsewhere = await house.http.get("/metrics", headers={"x-forwarded-for": "10.0.0.1"})
     assert elsewhere.status_code == 401
+
+
+async def test_a_flood_of_offers_is_slowed_for_its_seat_alone(house: House) -> None:
+    flooding, other = await house.call(), await house.call()
+    answers = [await house.attach(flooding["seat_token"]) for _ in range(15)]
+    assert {answer.status_code for answer in answers[:10]} == {201}
+    assert (answers[-1].status_code, answers[-1].json()["title"]) == (429, "Too many offers")
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 2
+    assert (await house.attach(other["seat_token"])).status_code == 201

@@ -9,6 +9,10 @@ import struct
 from base64 import b64encode
 from typing import Any
 
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
 from tests.server.house import House, until
 from voicewatch.core.events import Interim, Levels, Role
 from voicewatch.server import feed as feed_module
@@ -122,6 +126,31 @@ async def test_a_customer_is_told_who_speaks_and_no_more(house: House) -> None:
     assert {message["type"] for message in mine.messages} == {"call"}
     assert all(set(m["view"]) == {"call_id", "state", "voice", "voice_name"} for m in mine.messages)
     await mine.close()
+
+
+async def test_neither_customers_nor_one_person_keep_the_others_out(house: House, monkeypatch: Any) -> None:
+    monkeypatch.setattr(feed_module, "VIEWERS_LIMIT", 4)
+    monkeypatch.setattr(feed_module, "VIEWERS_PER_ACCOUNT", 3)
+    calls = [await house.call(), await house.call()]
+    windows = [await house.watch(calls[0]["seat_token"]) for _ in range(3)]
+
+    async def refused(token: str) -> str:
+        socket = await connect(f"ws://127.0.0.1:{house.port}/api/events", proxy=None)
+        await socket.send(json.dumps({"type": "hello", "token": token}))
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1013
+        return closed.value.rcvd.reason
+
+    assert "Too many windows" in await refused(calls[0]["seat_token"])
+    windows.append(await house.watch(calls[1]["seat_token"]))
+    assert "Too many viewers" in await refused(calls[1]["seat_token"])
+    windows += [await house.watch(house.token("supervisor", "Sam")) for _ in range(3)]
+    assert "Too many windows" in await refused(house.token("supervisor", "Sam"))
+    windows.append(await house.watch(house.token("supervisor", "Kim")))
+    for window in windows:
+        await window.close()
 
 
 async def test_signals_reach_those_who_see_the_call_and_come_again_in_snapshots(house: House) -> None:

@@ -155,14 +155,14 @@ class ClientPeer:
         self.attachments = 0
 
     async def connect(self, patience_s: float = 10.0) -> None:
-        """Attach to the seat; keeps trying while the server says 503. Raises Refused."""
+        """Attach to the seat; keeps trying while the server says 429 or 503. Raises Refused."""
         deadline = time.monotonic() + patience_s
         while True:
             try:
                 await self._attach()
                 return
             except (Refused, httpx.TransportError) as error:
-                final = isinstance(error, Refused) and error.status != 503
+                final = isinstance(error, Refused) and error.status not in (429, 503)
                 if final or time.monotonic() > deadline:
                     await self._detach()
                     raise

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 import structlog
@@ -34,6 +36,7 @@ from voicewatch.processes.messages import MarkClause, Message, ScoreText
 from voicewatch.processes.problem import Problem
 from voicewatch.server.auth import Account
 from voicewatch.server.desk import Desk, Stored, no_such_call
+from voicewatch.server.pace import Pace
 from voicewatch.server.requests import AIHello, Confidence, InCall, Said, Tool, first_problem
 from voicewatch.server.websocket import OVERLOADED, REFUSED, Socket, SocketClosed
 
@@ -43,6 +46,8 @@ OUTBOX_LIMIT = 1_000
 """Messages a worker may leave unread; then it is closed with 1013 and told anew when it comes back."""
 WORKERS_LIMIT = 200
 SEAT_AGAIN_S = 1.0
+MESSAGES_AT_ONCE, MESSAGES_PER_S = 100, 10
+"""What a worker may say of one call: each is a fact on the disk, and a clause needs few."""
 AHEAD_MS = 60_000
 """How far in the future reported speech may end: a bot may report what it has queued."""
 
@@ -90,6 +95,7 @@ class AISeats:
         self._tell_media = tell_media
         self._new_id = new_id
         self._workers: dict[str, Worker] = {}
+        self._pace = Pace(MESSAGES_AT_ONCE, MESSAGES_PER_S)
         self._left: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
         desk.readers.append(self._read)
@@ -252,7 +258,7 @@ class AISeats:
 
     async def _take(self, worker: Worker, message: dict[str, Any]) -> None:
         kind = message.get("type")
-        if kind not in _KINDS:
+        if not isinstance(kind, str) or kind not in _KINDS:
             raise Problem(400, "Unknown message", f"known types: {', '.join(_KINDS)}", field="type")
         try:
             told = _KINDS[kind].model_validate(message)
@@ -265,6 +271,10 @@ class AISeats:
         )
         if seat is None or not shown.is_live(told.call_id):
             raise no_such_call()
+        if wait_s := self._pace.wait_s(told.call_id, time.monotonic()):
+            raise Problem(
+                429, "Too many messages", "Say less often; this one is not kept.", retry_after_s=ceil(wait_s)
+            )
         await self._carry_out(worker, kind, told, seat)
 
     async def _carry_out(self, worker: Worker, kind: str, told: InCall, seat: Seat) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from math import ceil
 from typing import Any
 
 from voicewatch.core.call import CallState, Seat
@@ -18,6 +19,7 @@ from voicewatch.server.auth import Account, Tokens
 from voicewatch.server.desk import Desk, no_such_call
 from voicewatch.server.feed import ALL_CALLS, Feed
 from voicewatch.server.media_links import Leg, MediaLinks
+from voicewatch.server.pace import Pace
 from voicewatch.server.requests import NewCall
 from voicewatch.server.rescue import Rescue
 from voicewatch.server.shown import Shown, for_eyes
@@ -25,6 +27,8 @@ from voicewatch.server.shown import Shown, for_eyes
 RECENT_CALLS = 50
 UNCONNECTED_LIMIT = 20
 """Live calls of one customer account that nobody has connected to, so that one page cannot fill the house."""
+OFFERS_AT_ONCE, OFFERS_PER_S = 10, 0.5
+"""SDP offers of one seat: each costs media keys and sockets; a client that re-attaches needs one or two."""
 SEAT_TOKEN_MINUTES = 12 * 60
 """A seat token is good for as long as its seat is open, and at most so long."""
 
@@ -64,6 +68,7 @@ class Calls:
         self._ai_seats = ai_seats
         self._tokens = tokens
         self._new_id = new_id
+        self._offers = Pace(OFFERS_AT_ONCE, OFFERS_PER_S)
         self._callers: dict[str, str] = {}  # live call -> account that started it
 
     @property
@@ -120,6 +125,8 @@ class Calls:
             raise Problem(409, "Call ended", "This call is over.")
         if not seat.is_open:
             raise Problem(403, "Seat closed", "This seat was given up; ask for a new one.")
+        if wait_s := self._offers.wait_s(f"{call.call_id} {seat.seat_id}", time.monotonic()):
+            raise Problem(429, "Too many offers", "Wait before you attach again.", retry_after_s=ceil(wait_s))
         if self._links.home(call.call_id) is None:
             await self._rescue.place(call.call_id, "media_died")
         leg_id = self._new_id()

@@ -36,6 +36,9 @@ FACTS_LIMIT = 2_000
 RESUME_LIMIT = 5_000
 """Facts told again to one who resumes; if he missed more he gets a full snapshot."""
 VIEWERS_LIMIT = 500
+"""Of staff, and as many of customers: neither keeps the others out."""
+VIEWERS_PER_ACCOUNT = 25
+"""Windows of one person, or of one customer's seat."""
 ENDED_IN_SNAPSHOT = 20
 PING_S = 15.0
 SEND_WITHIN_S = 20.0
@@ -277,8 +280,12 @@ class Feed:
         customer = account.kind == "seat" and account.role == "customer"
         if not customer and (account.kind == "seat" or account.role not in (*ALL_CALLS, "agent")):
             raise Problem(403, "Not allowed", f"The role {account.role} has no events.")
-        if len(self._viewers) >= VIEWERS_LIMIT:
+        alike = [one.account for one in self._viewers if one.is_customer == customer]
+        if len(alike) >= VIEWERS_LIMIT:
             raise Problem(503, "Too many viewers", f"At most {VIEWERS_LIMIT} are served at once.")
+        own = [one for one in alike if (one.sub, one.seat_id) == (account.sub, account.seat_id)]
+        if len(own) >= VIEWERS_PER_ACCOUNT:
+            raise Problem(503, "Too many windows", f"At most {VIEWERS_PER_ACCOUNT} of yours are served.")
         return Viewer(account)
 
     async def _converse(self, socket: Socket, viewer: Viewer, after: str | None) -> None:
