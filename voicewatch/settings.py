@@ -41,6 +41,12 @@ class MediaSettings(Section):
     )
     opus_bitrate_bps: int = Field(24_000, ge=6_000, le=128_000)
     opus_complexity: int = Field(4, ge=0, le=10)
+    loudness_match: bool = Field(
+        True, description="agents and supervisors are heard as loud as the AI was; nothing kept is changed"
+    )
+    comfort_noise_dbfs: int = Field(
+        -65, ge=-96, le=-50, description="noise sent where nobody sounds; -96: digital silence"
+    )
     takeover_limit_ms: int = Field(
         1_500, ge=0, description="a takeover waits for a clause end at most so long"
     )

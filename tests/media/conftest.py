@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -96,19 +97,23 @@ class Stage:
 
 
 @pytest.fixture
-def haste() -> Iterator[None]:
-    """Time as the media process gets it: real-time where allowed, so that a busy machine is no fault."""
+def haste(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Real-time for peers and engine where that is allowed, so that a busy machine is no fault of theirs.
+
+    Not for tests that start a browser: it would inherit that.
+    """
     policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
-    placement.hasten("media-0")
+    if request.node.get_closest_marker("browser") is None:
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(placement.MEDIA_REALTIME_PRIORITY))
     yield
-    if os.sched_getscheduler(0) != policy:
-        os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, priority)
+    os.sched_setscheduler(0, policy, priority)
 
 
 @pytest.fixture
 async def stage(haste: None) -> AsyncIterator[Stage]:
     settings = MediaSettings()
-    engine = Engine(bitrate_bps=24_000, complexity=4, vad_mode=2, max_legs=32)
+    engine = Engine(bitrate_bps=24_000, complexity=4, vad_mode=2, max_legs=32, backdrop_dbfs=-65)
     webrtc = WebRtc("127.0.0.1", allow_private=True, max_candidates=16)
     model, recorder = Pipe(), Pipe()
     facts: list[Fact] = []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.support.peers import level_at
-from voicewatch.media.opus import CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary, silence_packet
+from voicewatch.media.opus import CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,3 @@ def test_a_copied_encoder_goes_on_bit_by_bit(library: OpusLibrary) -> None:
     other = encoder.copy()
     rest = pcm[20 * CHUNK_SAMPLES :]
     assert encode(encoder, rest) == encode(other, rest)
-
-
-def test_the_silence_packet_is_silent(library: OpusLibrary) -> None:
-    packet = silence_packet(library, 24_000, 4)
-    assert np.abs(decode(library, [packet] * 20)).max() <= 1

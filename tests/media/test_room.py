@@ -9,8 +9,9 @@ import pytest
 
 from tests.support.peers import level_at
 from voicewatch.media import rtp
+from voicewatch.media.backdrop import Backdrop
 from voicewatch.media.leg import Leg
-from voicewatch.media.opus import CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary, silence_packet
+from voicewatch.media.opus import CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary
 from voicewatch.media.room import WARM_CHUNKS, Room
 from voicewatch.media.voice import VoiceDetector
 
@@ -45,7 +46,7 @@ class House:
     def __init__(self) -> None:
         self.library = OpusLibrary()
         self.encoders = 0
-        self.room = Room(self._encoder, silence_packet(self.library, 24_000, 4))
+        self.room = Room(self._encoder, Backdrop(Encoder(self.library, 24_000, 4), -65))
         self.wires: dict[Leg, Wire] = {}
         self.tones: dict[Leg, float] = {}
         self.tick = 0
@@ -108,7 +109,8 @@ def test_a_switch_makes_no_click_and_no_new_encoder(house: House) -> None:
     steady = steps[8_000:15_000].max() + steps[24_000:31_000].max()
     assert steps[15_500:17_000].max() < 1.3 * steady
     assert steps[31_500:33_000].max() < 1.3 * steady
-    assert np.abs(pcm[-8_000:]).max() < 40
+    assert -70 < 10 * np.log10(np.mean((pcm[-8_000:] / 32_768) ** 2)) < -60  # not dead, hardly there
+    assert steps[33_000:].max() < 150
     assert house.encoders == 2  # the customer's, and one for the two who hear nobody
 
 

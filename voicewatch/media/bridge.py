@@ -29,6 +29,7 @@ from voicewatch.core.events import (
 from voicewatch.media.engine import Engine
 from voicewatch.media.feeds import CONCEALED, VOICED, Feeds, Stream
 from voicewatch.media.leg import Leg
+from voicewatch.media.loudness import Match, Speaker
 from voicewatch.media.opus import CHUNK_MS
 from voicewatch.media.room import Hears, Room
 from voicewatch.media.switch import Switch
@@ -67,25 +68,28 @@ class Attachment:
 class Seat:
     """A place in a call; the leg in it may be replaced."""
 
-    __slots__ = ("arriving", "attached", "fed", "role", "seat_id", "stream", "transcribe")
+    __slots__ = ("arriving", "attached", "fed", "match", "role", "seat_id", "stream", "transcribe")
 
     def __init__(self, seat_id: str, role: Role, transcribe: bool) -> None:
         self.seat_id, self.role, self.transcribe = seat_id, role, transcribe
         self.attached: Attachment | None = None
         self.arriving: Attachment | None = None
         self.stream: Stream | None = None
+        self.match: Match | None = None
         self.fed = False
         """The customer's own, or heard by the customer: so transcribed and recorded."""
 
 
 class Call:
-    __slots__ = ("call_id", "record", "room", "seats", "silence", "switch", "zero_mono_ns")
+    __slots__ = ("ai", "call_id", "record", "room", "seats", "silence", "switch", "zero_mono_ns")
 
     def __init__(self, opening: OpenCall, room: Room, switch: Switch) -> None:
         self.call_id, self.zero_mono_ns, self.record = opening.call_id, opening.zero_mono_ns, opening.record
         self.room, self.switch = room, switch
         self.seats: dict[str, Seat] = {}
         self.silence = SilenceWatch()
+        self.ai = Speaker()
+        """How loud the AI speaks: the measure for people who take over."""
 
     def at_ms(self, due_ns: int) -> int:
         """The call's clock, on the grid of chunks."""
@@ -218,6 +222,7 @@ class Bridge:
             log.warning("leg_refused", leg_id=arriving.leg_id, reason=problem.detail)
             self._lose(arriving, "closed")
             return
+        self._level(call, seat, arriving.leg)
         arriving.watch = LegWatch(
             stalled_ms=self._settings.leg_stalled_ms, lost_ms=self._settings.leg_lost_ms, speaks=path.speaks
         )
@@ -232,6 +237,16 @@ class Bridge:
             )
         )
         self._rewire(call)
+
+    def _level(self, call: Call, seat: Seat, leg: Leg) -> None:
+        """Staff are matched to the AI; a seat keeps its gain when its leg is replaced."""
+        if not self._settings.loudness_match or seat.role is Role.CUSTOMER:
+            return
+        if seat.role is Role.AI:
+            self._engine.measure(leg, call.ai)
+            return
+        seat.match = seat.match or Match(Speaker(), call.ai)
+        self._engine.match(leg, seat.match)
 
     def _closed(self, attachment: Attachment) -> None:
         self._lose(attachment, "closed")

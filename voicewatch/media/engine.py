@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 import structlog
 
+from voicewatch.media.backdrop import Backdrop
 from voicewatch.media.leg import Leg, Path
-from voicewatch.media.mixer import levels_dbfs
-from voicewatch.media.opus import CHUNK_MS, CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary, silence_packet
+from voicewatch.media.loudness import Match, Speaker, amplify, powers
+from voicewatch.media.mixer import Pcm, levels_dbfs
+from voicewatch.media.opus import CHUNK_MS, CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary
 from voicewatch.media.room import Room
 from voicewatch.media.voice import VoiceDetector
 from voicewatch.processes.faults import fault
@@ -67,11 +69,14 @@ class _Source:
 class Engine:
     """Owns the tick, the legs and the rooms. `after_tick(tick, due_ns)` is called with the packets out."""
 
-    def __init__(self, *, bitrate_bps: int, complexity: int, vad_mode: int, max_legs: int) -> None:
+    def __init__(
+        self, *, bitrate_bps: int, complexity: int, vad_mode: int, max_legs: int, backdrop_dbfs: float
+    ) -> None:
         self._library = OpusLibrary()
         self._bitrate_bps, self._complexity, self._vad_mode = bitrate_bps, complexity, vad_mode
-        self._silence = silence_packet(self._library, bitrate_bps, complexity)
+        self._backdrop = Backdrop(self._new_encoder(), backdrop_dbfs)
         self._pcm = np.zeros((max_legs, CHUNK_SAMPLES), np.int16)
+        self._matched = np.zeros((max_legs, CHUNK_SAMPLES), np.int16)
         self._free_rows = list(range(max_legs - 1, -1, -1))
         self._rows_used = 0
         self._epoll = select.epoll()
@@ -88,7 +93,7 @@ class Engine:
     # -------------------------------------------------------------- legs and rooms
 
     def new_room(self) -> Room:
-        room = Room(lambda: Encoder(self._library, self._bitrate_bps, self._complexity), self._silence)
+        room = Room(self._new_encoder, self._backdrop)
         self.rooms.add(room)
         return room
 
@@ -136,6 +141,18 @@ class Engine:
                 self._epoll.unregister(number)
             except (OSError, ValueError):  # closed: the kernel has forgotten it already
                 continue
+
+    def measure(self, leg: Leg, speaker: Speaker) -> None:
+        """Follow how loud he speaks."""
+        leg.speaker = speaker
+
+    def match(self, leg: Leg, match: Match) -> None:
+        """From now on listeners hear him as loud as whom he is matched to; `pcm` stays as it came."""
+        leg.speaker, leg.match = match.speaker, match
+        leg.sound_as(self._matched[leg.row])
+
+    def _new_encoder(self) -> Encoder:
+        return Encoder(self._library, self._bitrate_bps, self._complexity)
 
     # -------------------------------------------------------------- the tick
 
@@ -221,6 +238,7 @@ class Engine:
         for leg in self._leaving:
             leg.fade_away()
         self._listen()
+        self._match()
         for room in self.rooms:
             try:
                 room.send(self.tick)
@@ -243,6 +261,21 @@ class Engine:
             leg.voice.hear(leg.chunk)
         for leg in self._leaving:
             leg.sounding = levels[leg.row] > _SILENT_DBFS
+
+    def _match(self) -> None:
+        """Measure who speaks, and give those who are matched their gain; all in one go."""
+        measured = [leg for leg in self.legs if leg.speaker is not None and leg.voice.voiced]
+        if measured:
+            for leg, power in zip(measured, powers(self._rows(measured)).tolist(), strict=True):
+                assert leg.speaker is not None
+                leg.speaker.hear(power)
+        matched = [leg for leg in (*self.legs, *self._leaving) if leg.sounding and leg.match is not None]
+        if matched:
+            factors = [leg.match.step() for leg in matched if leg.match is not None]
+            self._matched[[leg.row for leg in matched]] = amplify(self._rows(matched), factors)
+
+    def _rows(self, legs: list[Leg]) -> Pcm:
+        return self._pcm[[leg.row for leg in legs]]
 
     def _send_reports(self, due_ns: int) -> None:
         for leg in self.legs:

@@ -10,6 +10,7 @@ import numpy as np
 
 from voicewatch.media import rtp
 from voicewatch.media.buffer import Kind, ReceiveBuffer
+from voicewatch.media.loudness import Match, Speaker
 from voicewatch.media.mixer import Pcm, fade_in, fade_out, squeeze
 from voicewatch.media.opus import BUFFER_TOO_SMALL, CHUNK_SAMPLES, MAX_PACKET_SAMPLES, Decoder
 from voicewatch.media.voice import VoiceDetector
@@ -53,9 +54,12 @@ class Leg:
         "concealed",
         "dead",
         "decoded",
+        "heard",
+        "heard_at",
         "last_packet_ms",
         "leg_id",
         "level_dbfs",
+        "match",
         "octets_out",
         "packets",
         "packets_out",
@@ -66,6 +70,7 @@ class Leg:
         "round_trip_ms",
         "row",
         "sounding",
+        "speaker",
         "strays",
         "undecryptable",
         "unsent",
@@ -89,6 +94,10 @@ class Leg:
         self.pcm = pcm
         self.pcm_at = pcm.ctypes.data
         pcm[:] = 0
+        self.speaker: Speaker | None = None
+        """Measured, because somebody is matched to him or he to somebody."""
+        self.match: Match | None = None
+        self.sound_as(pcm)
         self.buffer = ReceiveBuffer()
         self.reception: rtp.Reception | None = None
         self.chunk: bytes | None = None
@@ -109,6 +118,10 @@ class Leg:
         self._sequence = secrets.randbelow(1 << 15)  # lower half: no early wrap, which breaks some SRTP peers
         self._first_timestamp = secrets.randbits(32)
         self._first_tick = -1
+
+    def sound_as(self, heard: Pcm) -> None:
+        """Listeners get this row: the leg's own chunk, or the one with his gain."""
+        self.heard, self.heard_at = heard, heard.ctypes.data
 
     # -------------------------------------------------------------- in
 

@@ -12,9 +12,6 @@ import ctypes.util
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 SAMPLE_RATE_HZ = 16_000
 CHUNK_MS = 20
 CHUNK_SAMPLES = SAMPLE_RATE_HZ * CHUNK_MS // 1000
@@ -86,6 +83,11 @@ class Encoder:
             raise OpusError(f"opus_encode: error {size}")
         return ctypes.string_at(self._out_at, size)
 
+    def set_complexity(self, complexity: int) -> None:
+        """From the next packet on; the stream goes on without a seam."""
+        setting = self._lib.encoder_ctl(self._state_at, _SET_COMPLEXITY, complexity)
+        _check(setting, f"encoder setting {_SET_COMPLEXITY}={complexity}")
+
     def copy(self) -> Encoder:
         """Another encoder in the same state: listeners that part each go on without a seam."""
         other = Encoder.__new__(Encoder)
@@ -124,15 +126,6 @@ class Decoder:
     def recover(self, following: bytes, pcm_at: int, samples: int) -> int:
         """The lost chunk from the forward error correction in the packet after it, else concealment."""
         return self._decode(self._state_at, following, len(following), pcm_at, samples, 1)  # type: ignore[no-any-return]
-
-
-def silence_packet(lib: OpusLibrary, bitrate_bps: int, complexity: int) -> bytes:
-    """A packet of digital silence from a settled encoder, to be sent instead of encoding silence anew."""
-    encoder = Encoder(lib, bitrate_bps, complexity)
-    silence: NDArray[np.int16] = np.zeros(CHUNK_SAMPLES, np.int16)
-    for _ in range(50):
-        packet = encoder.encode(silence.ctypes.data)
-    return packet
 
 
 def _find_library() -> str:

@@ -61,6 +61,7 @@ class MediaProcess:
             complexity=media.opus_complexity,
             vad_mode=settings.speech.vad_aggressiveness,
             max_legs=media.max_calls * MAX_SEATS,
+            backdrop_dbfs=media.comfort_noise_dbfs,
         )
         self.bridge = Bridge(
             self.engine,

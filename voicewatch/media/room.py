@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from voicewatch.media.backdrop import Backdrop
 from voicewatch.media.leg import Leg
-from voicewatch.media.mixer import mix
+from voicewatch.media.mixer import Pcm, fade_in, mix
 from voicewatch.media.opus import CHUNK_SAMPLES, Encoder
 
 SETTLE_CHUNKS = 5
-"""Silence encoded before the cached packet stands for it, so that both leave a decoder in the same state."""
+"""Backdrop encoded before its cached packets stand for it, so that both leave a decoder in the same state."""
 WARM_CHUNKS = 50
 
 Hears = frozenset[Leg]
@@ -43,48 +44,53 @@ class Rendition:
         other._sounded, other._quiet_for = self._sounded, self._quiet_for
         return other
 
-    def encode(self, silence: bytes) -> bytes:
-        """This tick's packet; `silence` is the cached packet of silence."""
+    def encode(self, tick: int, backdrop: Backdrop) -> bytes:
+        """This tick's packet."""
         if self.hears is not self._sounded and self.hears != self._sounded:
-            return self._encode_change(silence)
+            return self._encode_change(tick, backdrop)
         self.steady_for += 1
         sounding = [leg for leg in self.hears if leg.sounding]
         if not sounding:
-            return self._encode_silence(silence)
-        self._quiet_for = 0
-        if len(sounding) == 1:
-            return self._encoder.encode(sounding[0].pcm_at)
-        mix(self._out, [leg.pcm for leg in sounding])
+            return self._encode_backdrop(tick, backdrop)
+        if len(sounding) == 1 and not self._quiet_for:
+            return self._encoder.encode(sounding[0].heard_at)
+        mix(self._out, [leg.heard for leg in sounding], leaving=self._backdrop_before(tick, backdrop))
         return self._encoder.encode(self._out_at)
 
-    def _encode_change(self, silence: bytes) -> bytes:
+    def _encode_change(self, tick: int, backdrop: Backdrop) -> bytes:
         before, self._sounded = self._sounded, self.hears
         self.steady_for = 0
-        steady = [leg.pcm for leg in self.hears & before if leg.sounding]
-        entering = [leg.pcm for leg in self.hears - before if leg.sounding]
-        leaving = [leg.pcm for leg in before - self.hears if leg.sounding]
+        steady = [leg.heard for leg in self.hears & before if leg.sounding]
+        entering = [leg.heard for leg in self.hears - before if leg.sounding]
+        leaving = [leg.heard for leg in before - self.hears if leg.sounding]
         if not (steady or entering or leaving):
-            return self._encode_silence(silence)
-        self._quiet_for = 0
-        mix(self._out, steady, entering, leaving)
+            return self._encode_backdrop(tick, backdrop)
+        mix(self._out, steady, entering, leaving + self._backdrop_before(tick, backdrop))
         return self._encoder.encode(self._out_at)
 
-    def _encode_silence(self, silence: bytes) -> bytes:
+    def _backdrop_before(self, tick: int, backdrop: Backdrop) -> list[Pcm]:
+        """What was sent while nobody sounded, to fade out under the voice that comes."""
+        was_quiet, self._quiet_for = self._quiet_for, 0
+        return [backdrop.pcm(tick)] if was_quiet else []
+
+    def _encode_backdrop(self, tick: int, backdrop: Backdrop) -> bytes:
         self._quiet_for += 1
         if self._quiet_for > SETTLE_CHUNKS:
-            return silence
-        self._out[:] = 0
+            return backdrop.packet(tick)
+        self._out[:] = backdrop.pcm(tick)
+        if self._quiet_for == 1:
+            fade_in(self._out)
         return self._encoder.encode(self._out_at)
 
 
 class Room:
     """The legs of one call that are connected."""
 
-    __slots__ = ("_new_encoder", "_silence", "by_listener", "renditions")
+    __slots__ = ("_backdrop", "_new_encoder", "by_listener", "renditions")
 
-    def __init__(self, new_encoder: Callable[[], Encoder], silence: bytes) -> None:
+    def __init__(self, new_encoder: Callable[[], Encoder], backdrop: Backdrop) -> None:
         self._new_encoder = new_encoder
-        self._silence = silence
+        self._backdrop = backdrop
         self.by_listener: dict[Leg, Rendition] = {}
         self.renditions: list[Rendition] = []
 
@@ -122,7 +128,7 @@ class Room:
         """Encode what is heard now and give every listener his packet."""
         if len(self.renditions) > 1 and tick % WARM_CHUNKS == 0:
             self._join_equal()
-        packets = {rendition: rendition.encode(self._silence) for rendition in self.renditions}
+        packets = {rendition: rendition.encode(tick, self._backdrop) for rendition in self.renditions}
         for leg, rendition in self.by_listener.items():
             leg.send(tick, packets[rendition])
 
