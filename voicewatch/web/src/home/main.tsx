@@ -6,7 +6,7 @@ import './home.css';
 import '../lib/theme';
 import { Icon, type IconName } from '../components/icons';
 import { Top } from '../components/shell';
-import { arrive, inWords, request } from '../lib/api';
+import { arrive, inWords, signOut } from '../lib/api';
 import type { Account } from '../lib/types';
 
 interface Place {
@@ -72,9 +72,9 @@ function Home() {
         <section class="home__how">
           <h2>How to get in</h2>
           <p class="soft">
-            With a link. <code>voicewatch demo</code> prints one for each role, and so does{' '}
-            <code>voicewatch serve</code> at its start. A link signs in once, from the machine the server runs on, and is
-            good for ten minutes. It opens the page of its role.
+            With a link. <code>voicewatch demo</code> prints one for each role; on a server of your own an admin makes
+            them with <code>POST /api/codes</code>. A link signs in once, from the machine the server runs on, and is good
+            for ten minutes. It opens the page of its role.
           </p>
         </section>
       </main>
@@ -86,7 +86,7 @@ function SignedIn({ who }: { who: Account }) {
   return (
     <p class="soft lead">
       You are signed in as <b>{who.name || who.role}</b>, {who.role}.{' '}
-      <button type="button" class="link" onClick={() => void signOut()}>
+      <button type="button" class="link" onClick={() => void leave()}>
         Sign out
       </button>
     </p>
@@ -111,9 +111,9 @@ function PlaceCard({ place, isOpen }: { place: Place; isOpen: boolean }) {
   );
 }
 
-async function signOut(): Promise<void> {
+async function leave(): Promise<void> {
   try {
-    await request('DELETE', '/api/session');
+    await signOut();
     account.value = null;
   } catch (error) {
     trouble.value = `You are still signed in. ${inWords(error)}`;

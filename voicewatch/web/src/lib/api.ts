@@ -63,16 +63,29 @@ export async function exchangeCode(): Promise<void> {
   if (!code) return;
   history.replaceState(history.state, '', location.pathname + location.search);
   await request('POST', '/api/session', { code });
+  localStorage.setItem(SIGNED_IN, 'yes');
 }
+
+/** Set while this browser has a session: scripts cannot see its cookie, and need not ask where there is none. */
+const SIGNED_IN = 'voicewatch.signed-in';
 
 /** Who is signed in; null if nobody is. */
 export async function session(): Promise<Account | null> {
+  if (localStorage.getItem(SIGNED_IN) === null) return null;
   try {
     return await request<Account>('GET', '/api/session');
   } catch (error) {
-    if (error instanceof Problem && (error.status === 401 || error.status === 403)) return null;
+    if (error instanceof Problem && (error.status === 401 || error.status === 403)) {
+      localStorage.removeItem(SIGNED_IN);
+      return null;
+    }
     throw error;
   }
+}
+
+export async function signOut(): Promise<void> {
+  await request('DELETE', '/api/session');
+  localStorage.removeItem(SIGNED_IN);
 }
 
 /** What a page does first: the code of the link, then who that makes you. */
