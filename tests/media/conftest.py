@@ -127,6 +127,7 @@ async def stage(haste: None) -> AsyncIterator[Stage]:
         webrtc,
         Feeds(model, recorder, facts.append, ring_s=15),
         settings,
+        process="media-0",
         report=facts.append,
         signal=signal,
         now_ns=time.monotonic_ns,

@@ -114,7 +114,7 @@ async def test_what_comes_in_time_is_played_and_nothing_stalls(stage: Stage, dia
     for line, (came_before, played_before) in zip(lines, before, strict=True):
         came, played = line.came_and_played()
         assert played - played_before >= 0.995 * (came - came_before), line.name
-        assert line.leg.buffer.late <= 0.005 * came, line.name
+        assert line.leg.buffer.late <= 0.02 * came, line.name  # until the delay has adapted
         assert line.log.longest_stall() <= STALL_CHUNKS, line.name
         assert not line.told("leg_stalled"), line.name
 

@@ -567,6 +567,38 @@ class SystemStatus(Signal):
     engines: dict[str, str] = Field(default_factory=dict)
 
 
+class MediaStatus(Signal):
+    """How a media process fares (`call_id` is empty), about once a second. Counts are since its start."""
+
+    type: Literal["media_status"] = "media_status"
+    process: str
+    calls: int
+    legs: int
+    load: float
+    """Share of a tick's 20 ms spent working, mean of a second."""
+    complexity: int
+    """Opus encoder complexity in force; lower than set while the process works hard."""
+    admits: bool
+    """False: it works so hard that new calls are refused."""
+    ticks: int = 0
+    late_ticks: int = 0
+    """More than 10 ms late."""
+    skipped_ticks: int = 0
+    late_ms: float = 0.0
+    """The latest tick since the status before."""
+    mix_ms: float = 0.0
+    """Mixing, encoding and sending, per tick, since the status before."""
+    packets_in: int = 0
+    packets_out: int = 0
+    lost: int = 0
+    concealed: int = 0
+    late: int = 0
+
+    @property
+    def key(self) -> str:
+        return f":{self.process}:media_status"
+
+
 def _kinds(base: type[Event]) -> dict[str, type[Any]]:
     found: dict[str, type[Any]] = {}
     for kind in base.__subclasses__():

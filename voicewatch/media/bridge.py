@@ -32,6 +32,7 @@ from voicewatch.media.leg import Leg
 from voicewatch.media.loudness import Match, Speaker
 from voicewatch.media.opus import CHUNK_MS
 from voicewatch.media.room import Hears, Room
+from voicewatch.media.strain import RETRY_AFTER_S
 from voicewatch.media.switch import Switch
 from voicewatch.media.watch import LegNews, LegState, LegWatch, SilenceWatch
 from voicewatch.media.webrtc import Connection, MediaPath, WebRtc
@@ -106,12 +107,14 @@ class Bridge:
         feeds: Feeds,
         settings: MediaSettings,
         *,
+        process: str,
         report: Callable[[Fact], object],
         signal: Callable[[Sequence[Signal]], None],
         now_ns: Callable[[], int],
     ) -> None:
         self.calls: dict[str, Call] = {}
         self._engine, self._webrtc, self._feeds, self._settings = engine, webrtc, feeds, settings
+        self._process = process
         self._report, self._signal, self._now_ns = report, signal, now_ns
         self._legs: dict[str, Attachment] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -121,14 +124,21 @@ class Bridge:
     # -------------------------------------------------------------- commands
 
     def open_call(self, opening: OpenCall) -> dict[str, Any]:
-        """Raises Problem(503) when the process carries all the calls it may."""
+        """Raises Problem(503) when the process carries all the calls it may, or works as hard as it can."""
         if opening.call_id not in self.calls:
             if len(self.calls) >= self._settings.max_calls:
                 raise Problem(
                     503,
                     "Too many calls",
                     f"{len(self.calls)} calls are carried; raise media.max_calls or media.processes",
-                    retry_after_s=5,
+                    retry_after_s=RETRY_AFTER_S,
+                )
+            if not self._engine.strain.admits:
+                raise Problem(
+                    503,
+                    "Too busy",
+                    "the calls there take all the time there is; raise media.processes or try again",
+                    retry_after_s=RETRY_AFTER_S,
                 )
             switch = Switch(
                 opening.call_id,
@@ -328,6 +338,8 @@ class Bridge:
             except Exception as error:  # boundary: one call's trouble is its own
                 log.error("media_call_failed", call_id=call.call_id, **fault(error))
         self._feeds.flush()
+        if tick % _STATS_EVERY_TICKS == 0:
+            signals.append(self._engine.status(self._process, len(self.calls)))
         if signals:
             self._signal(signals)
 

@@ -13,18 +13,20 @@ import select
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import structlog
 
+from voicewatch.core.events import MediaStatus
 from voicewatch.media.backdrop import Backdrop
 from voicewatch.media.leg import Leg, Path
 from voicewatch.media.loudness import Match, Speaker, amplify, powers
 from voicewatch.media.mixer import Pcm, levels_dbfs
 from voicewatch.media.opus import CHUNK_MS, CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary
 from voicewatch.media.room import Room
+from voicewatch.media.strain import Strain
 from voicewatch.media.voice import VoiceDetector
 from voicewatch.processes.faults import fault
 from voicewatch.processes.problem import Problem
@@ -52,9 +54,29 @@ class Counters:
     ticks: int = 0
     late_ticks: int = 0
     skipped_ticks: int = 0
-    worst_late_ms: float = 0.0
     failed_legs: int = 0
     failed_rooms: int = 0
+    late_ms: float = 0.0
+    """Of the latest tick since `Engine.status` was last asked."""
+    mix_ns: int = 0
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Packets and chunks of legs."""
+
+    packets_in: int = 0
+    packets_out: int = 0
+    lost: int = 0
+    concealed: int = 0
+    late: int = 0
+
+    def add(self, leg: Leg) -> None:
+        self.packets_in += leg.buffer.received
+        self.packets_out += leg.packets_out
+        self.lost += leg.buffer.lost
+        self.concealed += leg.buffer.concealed
+        self.late += leg.buffer.late
 
 
 @dataclass(slots=True)
@@ -73,7 +95,8 @@ class Engine:
         self, *, bitrate_bps: int, complexity: int, vad_mode: int, max_legs: int, backdrop_dbfs: float
     ) -> None:
         self._library = OpusLibrary()
-        self._bitrate_bps, self._complexity, self._vad_mode = bitrate_bps, complexity, vad_mode
+        self._bitrate_bps, self._vad_mode = bitrate_bps, vad_mode
+        self.strain = Strain(complexity)
         self._backdrop = Backdrop(self._new_encoder(), backdrop_dbfs)
         self._pcm = np.zeros((max_legs, CHUNK_SAMPLES), np.int16)
         self._matched = np.zeros((max_legs, CHUNK_SAMPLES), np.int16)
@@ -86,6 +109,8 @@ class Engine:
         self.legs: list[Leg] = []
         self.rooms: set[Room] = set()
         self.counters = Counters()
+        self._gone = Traffic()
+        self._told_ticks = self._told_mix_ns = 0
         self.tick = 0
         self.after_tick: Callable[[int, int], None] = lambda tick, due_ns: None
         self.on_failed: Callable[[Leg], None] = self.remove_leg
@@ -134,6 +159,7 @@ class Engine:
         if leg not in self.legs:
             return
         self.legs.remove(leg)
+        self._gone.add(leg)
         self._leaving.append(leg)
         for number in [number for number, source in self._sources.items() if source.leg is leg]:
             del self._sources[number]
@@ -152,7 +178,7 @@ class Engine:
         leg.sound_as(self._matched[leg.row])
 
     def _new_encoder(self) -> Encoder:
-        return Encoder(self._library, self._bitrate_bps, self._complexity)
+        return Encoder(self._library, self._bitrate_bps, self.strain.complexity)
 
     # -------------------------------------------------------------- the tick
 
@@ -161,6 +187,7 @@ class Engine:
         gc.collect()
         gc.freeze()
         start_ns = turn_ns = time.monotonic_ns()
+        worked_ns = 0
         try:
             while True:
                 half_tick = (turn_ns - start_ns) // _HALF_TICK_NS + 1
@@ -168,15 +195,27 @@ class Engine:
                 await asyncio.sleep(max(0.0, (next_ns - time.monotonic_ns()) / 1e9))
                 turn_ns = time.monotonic_ns()
                 self.drain()
-                self._run_due(start_ns, turn_ns)
+                ran = self._run_due(start_ns, turn_ns)
+                now_ns = time.monotonic_ns()
+                worked_ns += now_ns - turn_ns
+                if ran:
+                    self._strain(worked_ns / ran / 1e6, now_ns / 1e6)
+                    worked_ns = 0
         finally:
             self._epoll.close()
 
-    def _run_due(self, start_ns: int, now_ns: int) -> None:
-        """Run the tick that is due, and one more if that is due too."""
+    def _strain(self, work_ms: float, now_ms: float) -> None:
+        """What the work of the last tick means for the encoders."""
+        if self.strain.tick(work_ms, now_ms):
+            log.info("media_complexity", complexity=self.strain.complexity, load=round(self.strain.load, 2))
+            for room in self.rooms:
+                room.set_complexity(self.strain.complexity)
+
+    def _run_due(self, start_ns: int, now_ns: int) -> int:
+        """Run the tick that is due, and one more if that is due too; how many were run."""
         behind_ns = now_ns - start_ns - (self.tick + 1) * TICK_NS
         if behind_ns < -_EARLY_NS:
-            return
+            return 0
         self._note_lateness(behind_ns)
         behind = max(0, behind_ns // TICK_NS)
         if behind > MAX_BEHIND:
@@ -184,15 +223,41 @@ class Engine:
             self.counters.skipped_ticks += behind
             log.warning("media_ticks_skipped", skipped=behind)
             behind = 0
-        for _ in range(1 + min(1, behind)):
+        due = 1 + min(1, behind)
+        for _ in range(due):
             self.tick += 1
             self.run_tick(start_ns + self.tick * TICK_NS)
+        return due
 
     def _note_lateness(self, late_ns: int) -> None:
         late_ms = late_ns / 1e6
         if late_ms > CHUNK_MS / 2:
             self.counters.late_ticks += 1
-        self.counters.worst_late_ms = max(self.counters.worst_late_ms, late_ms)
+        self.counters.late_ms = max(self.counters.late_ms, late_ms)
+
+    def status(self, process: str, calls: int) -> MediaStatus:
+        """How it fares; what is "since the status before" begins anew."""
+        counters, traffic = self.counters, replace(self._gone)
+        for leg in self.legs:
+            traffic.add(leg)
+        ticks = max(1, counters.ticks - self._told_ticks)
+        status = MediaStatus(
+            call_id="",
+            process=process,
+            calls=calls,
+            legs=len(self.legs),
+            load=round(self.strain.load, 3),
+            complexity=self.strain.complexity,
+            admits=self.strain.admits,
+            ticks=counters.ticks,
+            late_ticks=counters.late_ticks,
+            skipped_ticks=counters.skipped_ticks,
+            late_ms=round(counters.late_ms, 1),
+            mix_ms=round((counters.mix_ns - self._told_mix_ns) / ticks / 1e6, 3),
+            **asdict(traffic),
+        )
+        self._told_ticks, self._told_mix_ns, counters.late_ms = counters.ticks, counters.mix_ns, 0.0
+        return status
 
     def drain(self) -> None:
         """Read what has come, at most READS_PER_DRAIN datagrams a socket."""
@@ -239,12 +304,14 @@ class Engine:
             leg.fade_away()
         self._listen()
         self._match()
+        mixing_ns = time.monotonic_ns()
         for room in self.rooms:
             try:
                 room.send(self.tick)
             except Exception as error:  # boundary: one call's trouble is its own
                 self.counters.failed_rooms += 1
                 log.error("media_room_failed", **fault(error))
+        self.counters.mix_ns += time.monotonic_ns() - mixing_ns
         self._send_reports(due_ns)
         self._free_left()
         self.after_tick(self.tick, due_ns)

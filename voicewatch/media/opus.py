@@ -61,7 +61,7 @@ class OpusLibrary:
 class Encoder:
     """16 kHz mono speech, no DTX: a packet for every chunk."""
 
-    __slots__ = ("_encode", "_lib", "_out", "_out_at", "_size", "_state", "_state_at")
+    __slots__ = ("_encode", "_lib", "_out", "_out_at", "_size", "_state", "_state_at", "complexity")
 
     def __init__(self, lib: OpusLibrary, bitrate_bps: int, complexity: int) -> None:
         self._lib = lib
@@ -70,11 +70,11 @@ class Encoder:
         _check(lib.encoder_init(self._state_at, SAMPLE_RATE_HZ, 1, _APPLICATION_VOIP), "encoder")
         for setting, value in (
             (_SET_BITRATE, bitrate_bps),
-            (_SET_COMPLEXITY, complexity),
             (_SET_SIGNAL, _SIGNAL_VOICE),
             (_SET_DTX, 0),
         ):
             _check(lib.encoder_ctl(self._state_at, setting, value), f"encoder setting {setting}={value}")
+        self.set_complexity(complexity)
 
     def encode(self, pcm_at: int) -> bytes:
         """The packet for the 320 samples (int16) at address `pcm_at`."""
@@ -87,11 +87,12 @@ class Encoder:
         """From the next packet on; the stream goes on without a seam."""
         setting = self._lib.encoder_ctl(self._state_at, _SET_COMPLEXITY, complexity)
         _check(setting, f"encoder setting {_SET_COMPLEXITY}={complexity}")
+        self.complexity = complexity
 
     def copy(self) -> Encoder:
         """Another encoder in the same state: listeners that part each go on without a seam."""
         other = Encoder.__new__(Encoder)
-        other._lib, other._size = self._lib, self._size
+        other._lib, other._size, other.complexity = self._lib, self._size, self.complexity
         other._allocate()
         ctypes.memmove(other._state_at, self._state_at, self._size)
         return other

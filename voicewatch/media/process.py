@@ -72,6 +72,7 @@ class MediaProcess:
             ),
             feeds,
             media,
+            process=name,
             report=self._front.report,
             signal=self._front.signal,
             now_ns=time.monotonic_ns,

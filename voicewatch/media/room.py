@@ -44,6 +44,9 @@ class Rendition:
         other._sounded, other._quiet_for = self._sounded, self._quiet_for
         return other
 
+    def set_complexity(self, complexity: int) -> None:
+        self._encoder.set_complexity(complexity)
+
     def encode(self, tick: int, backdrop: Backdrop) -> bytes:
         """This tick's packet."""
         if self.hears is not self._sounded and self.hears != self._sounded:
@@ -131,6 +134,11 @@ class Room:
         packets = {rendition: rendition.encode(tick, self._backdrop) for rendition in self.renditions}
         for leg, rendition in self.by_listener.items():
             leg.send(tick, packets[rendition])
+
+    def set_complexity(self, complexity: int) -> None:
+        """Of all encoders here, from the next packet on."""
+        for rendition in self.renditions:
+            rendition.set_complexity(complexity)
 
     def _join_equal(self) -> None:
         kept: dict[Hears, Rendition] = {}

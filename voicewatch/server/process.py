@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from voicewatch.core.director import Director
-from voicewatch.core.events import Event, RecordComplete, Signal, SystemStatus, parse_event
+from voicewatch.core.events import Event, MediaStatus, RecordComplete, Signal, SystemStatus, parse_event
 from voicewatch.core.ids import ulid
 from voicewatch.core.rules import BadRule, RuleBook, default_rules
 from voicewatch.processes.link import LinkServer, Peer
@@ -115,6 +115,7 @@ class FrontProcess:
             self.desk,
             self._status.now,
             lambda: {"events": self._feed.count, "ai": self._ai_seats.count},
+            self._status.media,
         )
         calls = Calls(self.desk, self._links, self._rescue, self._feed, self._ai_seats, tokens, new_id)
         self._app = make_app(
@@ -216,6 +217,8 @@ class FrontProcess:
             event = parse_event(data)
             if isinstance(event, SystemStatus):
                 self._status.heard(event)
+            elif isinstance(event, MediaStatus):
+                self._status.heard_media(event)
             elif isinstance(event, Signal):
                 self._feed.signal(event)
 

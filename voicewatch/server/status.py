@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from voicewatch.core.events import SystemStatus
+from voicewatch.core.events import MediaStatus, SystemStatus
 from voicewatch.processes.messages import HouseStatus
 
 DEGRADES = {"model": "analysis", "recorder": "recording"}
@@ -20,6 +20,8 @@ class Status:
         self._model = SystemStatus(call_id="")
         self.on_change: Callable[[SystemStatus], None] = lambda _: None
         self._told: SystemStatus | None = None
+        self.media: dict[str, MediaStatus] = {}
+        """By process, of those that are up: how they fare."""
         self.restarts: dict[str, int] = {}
         """By process, since the server was started; empty where no keeper tells them."""
 
@@ -29,6 +31,7 @@ class Status:
 
     def down(self, process: str) -> None:
         self._states[process] = "down"
+        self.media.pop(process, None)
         if process == "model":
             self._model = SystemStatus(call_id="")
         self.check()
@@ -37,6 +40,9 @@ class Status:
         """What the model process says of its own lag, engines and troubles."""
         self._model = status
         self.check()
+
+    def heard_media(self, status: MediaStatus) -> None:
+        self.media[status.process] = status
 
     def heard_keeper(self, status: HouseStatus) -> None:
         """How often each process was started again."""
