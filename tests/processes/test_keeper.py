@@ -166,6 +166,29 @@ async def test_wrong_settings_end_the_house(settings: Settings, sockets: Sockets
     assert await asyncio.wait_for(keeper.run(), WAIT_S) == 2
 
 
+async def test_settings_spoilt_while_calls_are_under_way_end_nothing(
+    settings: Settings, sockets: Sockets
+) -> None:
+    spoilt_later = """
+        import json, os, signal, sys
+        told = json.loads(os.environ["VOICEWATCH_PROCESS"])
+        with open(told["run_dir"] + "/front", "a+") as file:
+            print("{}", file=file, flush=True)
+            file.seek(0)
+            life = len(file.readlines())
+        if life < 3:
+            sys.exit(78 if life == 2 else 1)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.pause()
+    """
+    programs = running_programs({"front": spoilt_later, "media-0": OBEDIENT})
+    keeper = Keeper([Plan("front"), Plan("media-0")], settings, sockets, "E", command=programs)
+    async with kept(keeper) as running:
+        await lives(sockets.run_dir, "front", 3)
+        assert not running.done()
+        assert keeper.processes["media-0"].restarts == 0
+
+
 async def test_front_is_told_of_its_fellows_and_of_the_end(settings: Settings, sockets: Sockets) -> None:
     told: list[HouseStatus] = []
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.server.house import House, open_house, until
+from voicewatch.processes.sockets import Sockets, bind_tcp
 from voicewatch.record.ledger import JournalFailed
+from voicewatch.server import process
+from voicewatch.settings import BadSettings, load_settings
 
 
 async def restart_front(house: House) -> None:
@@ -192,3 +198,55 @@ async def test_nothing_said_is_logged(house: House, capfd: pytest.CaptureFixture
     assert "Zebulon" not in output
     for feed in (viewer, bot):
         await feed.close()
+
+
+def _folder(run_dir: Path, name: str) -> Path:
+    (run_dir / name).mkdir()
+    return run_dir / name
+
+
+def _tear(file: Path) -> None:
+    file.write_bytes(b"torn" * 3_000)
+
+
+def _shorten(file: Path) -> None:
+    file.write_bytes(b"short")
+
+
+@pytest.mark.parametrize(
+    ("file", "spoil", "said"),
+    [
+        ("journal/journal.db", _tear, r"journal\.db.*damaged.*backup"),
+        ("journal/keys.db", _tear, r"keys\.db.*damaged.*backup"),
+        ("signing.key", _shorten, r"signing\.key is damaged"),
+    ],
+)
+async def test_a_damaged_data_folder_is_explained_once(
+    tmp_path: Path, run_dir: Path, file: str, spoil: Callable[[Path], None], said: str
+) -> None:
+    async with open_house(tmp_path / "data", _folder(run_dir, "first")):
+        pass
+    for left in (tmp_path / "data" / "journal").glob("*-*"):
+        left.unlink()
+    spoil(tmp_path / "data" / file)
+    sockets = Sockets(run_dir, {"http": bind_tcp("127.0.0.1", 0)})
+    try:
+        with pytest.raises(BadSettings, match=said):
+            await process.run(load_settings(None, {"data": tmp_path / "data"}), sockets, "front")
+    finally:
+        sockets.close()
+
+
+async def test_an_ended_call_that_cannot_be_read_stops_nothing(tmp_path: Path, run_dir: Path) -> None:
+    async with open_house(tmp_path / "data", _folder(run_dir, "first")) as house:
+        for _ in range(2):
+            call = await house.call(customer_name="Robin")
+            house.says(call, "hello")
+            supervisor = house.token("supervisor")
+            ended = await house.ask("POST", f"/api/calls/{call['call_id']}/end", supervisor)
+            assert ended.status_code == 204
+    with contextlib.closing(sqlite3.connect(tmp_path / "data/journal/keys.db")) as keys, keys:
+        keys.execute("DELETE FROM keys WHERE call_id != ?", (call["call_id"],))
+    async with open_house(tmp_path / "data", _folder(run_dir, "second")) as house:
+        told = (await house.ask("GET", "/api/calls", house.token("supervisor"))).json()["calls"]
+        assert [one["call_id"] for one in told] == [call["call_id"]]

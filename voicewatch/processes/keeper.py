@@ -94,7 +94,7 @@ class Child:
 
 
 class Keeper:
-    """`run` until `stop`, or until a child says that its settings are wrong."""
+    """`run` until `stop`, or until a child says in its first life that its settings are wrong."""
 
     def __init__(
         self,
@@ -111,6 +111,7 @@ class Keeper:
         self._command = command
         self._stop = asyncio.Event()
         self._exit_status = 0
+        self._wrong = ""
         self._link = Link(sockets.path(FRONT), "keeper", epoch, on_up=self._tell)
         for plan in plans:
             for name in plan.listeners:
@@ -137,17 +138,22 @@ class Keeper:
             finally:
                 await self._end_all()
                 link.cancel()
+        if self._wrong:  # said last, where it is looked for
+            log.error("settings_wrong", child=self._wrong, remedy="see its line bad_settings above")
         return self._exit_status
 
     async def _keep(self, child: Child) -> None:
-        """Lives of one child, one after the other."""
+        """Lives of one child, one after the other.
+
+        Wrong settings stop a server that has not begun; calls under way go on while they are put right.
+        """
         try:
             while not self._stop.is_set():
                 code = await self._live(child)
                 if self._stop.is_set():
                     break
-                if code == EXIT_BAD_SETTINGS:
-                    log.error("settings_wrong", child=child.name, remedy="see its line above; stopping")
+                if code == EXIT_BAD_SETTINGS and not child.status.restarts:
+                    self._wrong = child.name
                     self.stop(2)
                     break
                 await self._mourn(child, code)

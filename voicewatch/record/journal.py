@@ -21,6 +21,7 @@ from voicewatch.core.events import Fact
 from voicewatch.record.ledger import (
     UPCASTERS,
     Append,
+    JournalDamaged,
     JournalFailed,
     Ledger,
     Prepared,
@@ -29,7 +30,7 @@ from voicewatch.record.ledger import (
     Upcaster,
 )
 
-__all__ = ["Journal", "JournalFailed", "Source", "Stored"]
+__all__ = ["Journal", "JournalDamaged", "JournalFailed", "Source", "Stored"]
 
 QUEUE_LIMIT = 1024
 """Appends waiting for the disk. When full, `append` waits for a place: reports then stay unacknowledged with

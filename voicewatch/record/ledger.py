@@ -70,6 +70,10 @@ class JournalFailed(Exception):
     """The journal could not be written or read; the text says why and what to do. Nothing was written."""
 
 
+class JournalDamaged(JournalFailed):
+    """What is on the disk cannot be read, and will not be by trying again."""
+
+
 @dataclass(frozen=True)
 class Source:
     """Where a report came from. Its `last_seq` becomes the mark of (process, epoch) in the same transaction.
@@ -132,6 +136,10 @@ class Ledger:
             self._database = private_database(self.path)
             self._database.executescript(SCHEMA)
         except (OSError, sqlite3.Error) as error:
+            if getattr(error, "sqlite_errorname", "") in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
+                raise JournalDamaged(
+                    f"journal.db or keys.db in {folder} is damaged ({error}); restore both from a backup"
+                ) from error
             raise JournalFailed(f"cannot open the journal {self.path}: {error}") from error
 
     def close(self) -> None:
@@ -145,7 +153,7 @@ class Ledger:
         except sqlite3.Error as error:
             found = str(error)
         if found != "ok":
-            raise JournalFailed(f"the journal {self.path} is damaged ({found}); restore it from a backup")
+            raise JournalDamaged(f"the journal {self.path} is damaged ({found}); restore it from a backup")
 
     # ------------------------------------------------------------ writing
 
@@ -353,13 +361,13 @@ class Ledger:
             return {}
         key = keys[call_id]
         if key is None:
-            raise JournalFailed(
+            raise JournalDamaged(
                 f"the key of call {call_id} is missing: keys.db does not belong to {self.path}; restore both"
             )
         try:
             opened: dict[str, Any] = json.loads(unseal(key, _place(call_id, seq, kind), sealed))
         except SealBroken as error:
-            raise JournalFailed(f"{self.path}: {error}; it was changed, restore it from a backup") from None
+            raise JournalDamaged(f"{self.path}: {error}; it was changed, restore it from a backup") from None
         return opened
 
     def _parse(self, data: dict[str, Any]) -> Fact:
@@ -368,7 +376,7 @@ class Ledger:
         except ValueError as error:
             # The values stay out of the text: they may be a customer's words.
             reason = str(error) if "unknown event type" in str(error) else "fields do not fit"
-            raise JournalFailed(
+            raise JournalDamaged(
                 f"fact {data['seq']} of call {data['call_id']} ({data['type']} v{data['v']}) cannot be read:"
                 f" {reason}; was it written by a newer version?"
             ) from None

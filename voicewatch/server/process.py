@@ -19,7 +19,7 @@ from voicewatch.core.rules import BadRule, RuleBook, default_rules
 from voicewatch.processes.link import LinkServer, Peer
 from voicewatch.processes.messages import Hello, HouseStatus, Message, Signals
 from voicewatch.processes.sockets import Sockets
-from voicewatch.record.journal import Journal, JournalFailed, Source
+from voicewatch.record.journal import Journal, JournalDamaged, JournalFailed, Source
 from voicewatch.server.ai_seat import AISeats
 from voicewatch.server.auth import Codes, Tokens, load_key
 from voicewatch.server.calls import Calls, mint_seat_token
@@ -57,12 +57,24 @@ def new_id() -> str:
 
 
 async def run(settings: Settings, sockets: Sockets, name: str) -> None:
-    """Runs until cancelled. BadSettings for unusable rules, JournalFailed for a damaged journal."""
+    """Runs until cancelled. BadSettings for unusable rules or a damaged data folder, JournalFailed for a disk
+    that does not take the journal now.
+    """
     rules = _rules(settings)
-    journal = await Journal.open(settings.data / "journal")
     try:
-        front = FrontProcess(settings, journal, rules)
-        await front.restore()
+        tokens = Tokens(load_key(settings.data), settings.data / "signed_out.jsonl")
+        journal = await Journal.open(settings.data / "journal")
+    except (ValueError, JournalDamaged) as error:
+        raise BadSettings(f"data: {error}") from None
+    except JournalFailed as error:
+        log.error("journal_not_opened", reason=str(error))  # its texts are made without anybody's words
+        raise
+    try:
+        front = FrontProcess(settings, journal, rules, tokens)
+        try:
+            await front.restore()
+        except JournalDamaged as error:
+            raise BadSettings(f"data: {error}") from None
         await front.serve(sockets)
     finally:
         await journal.close()
@@ -71,8 +83,8 @@ async def run(settings: Settings, sockets: Sockets, name: str) -> None:
 class FrontProcess:
     """The parts of front, put together."""
 
-    def __init__(self, settings: Settings, journal: Journal, rules: RuleBook) -> None:
-        judgement, data = settings.judgement, settings.data
+    def __init__(self, settings: Settings, journal: Journal, rules: RuleBook, tokens: Tokens) -> None:
+        judgement = settings.judgement
         self._journal = journal
         self._media = {f"media-{index}" for index in range(settings.media.processes)}
         self._restored: list[str] = []
@@ -100,7 +112,6 @@ class FrontProcess:
         )
         self._closing = Closing(self.desk, self._links, self._server.peers.get)
         self._status = Status([*sorted(self._media), "model", "recorder"], lambda: self.desk.writable)
-        tokens = Tokens(load_key(data), data / "signed_out.jsonl")
         self._ai_seats = AISeats(
             self.desk,
             mint_seat=lambda call_id, seat: mint_seat_token(tokens, call_id, seat),
@@ -132,16 +143,19 @@ class FrontProcess:
                 metrics=metrics,
                 rules=rules,
                 pages=Pages(WEB),
-                recordings=data / "recordings",
+                recordings=settings.data / "recordings",
             )
         )
 
     async def restore(self) -> None:
-        """Takes up live calls from the journal, and the latest ended ones to be shown."""
+        """Takes up live calls from the journal (JournalDamaged), and the latest ended ones to be shown."""
         live = await self._journal.live_calls()
         recent = await self._journal.recent_calls(KEPT_ENDED)
         for call_id in reversed([call_id for call_id in recent if call_id not in live]):
-            await self.desk.load_ended(call_id)
+            try:
+                await self.desk.load_ended(call_id)
+            except JournalDamaged as error:  # it would only be shown; calls to come matter more
+                log.error("call_not_readable", call_id=call_id, reason=str(error))
         for call_id in live:
             await self.desk.restore(call_id)
         await self.desk.start_reading()
