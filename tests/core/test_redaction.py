@@ -354,6 +354,7 @@ FILLED: dict[str, Any] = {
     "data": {"any": [CARD]},
     "committed": CARD,
     "tail": CARD,
+    "digit": CARD,
 }
 
 

@@ -20,6 +20,7 @@ class Wire:
     """A path that keeps what is sent."""
 
     ssrc, payload_type, cname = 1, 111, b"test"
+    digits_type = 110
 
     def __init__(self) -> None:
         self.sent: list[rtp.RtpPacket] = []

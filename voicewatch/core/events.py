@@ -240,6 +240,16 @@ class LegLost(Fact):
     reason: str = ""
 
 
+class Dtmf(Fact):
+    """A key was pressed on the telephone in this seat: often of an account or card, so it is sealed."""
+
+    type: Literal["dtmf"] = "dtmf"
+    SEALED = frozenset({"digit"})
+    seat_id: str
+    digit: str
+    """0-9, *, #, A-D; masked: `[digit]`."""
+
+
 class AudibilityChanged(Fact):
     """The table in force, as media applied it: listener seat -> seats heard."""
 

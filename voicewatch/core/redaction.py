@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from voicewatch.core.events import (
     Briefing,
     CallStarted,
+    Dtmf,
     Event,
     Evidence,
     Interim,
@@ -53,6 +54,8 @@ def masked(event: AnyEvent, context: Context = ()) -> AnyEvent:
         return event.model_copy(update=_masked_interim(event, context))
     if isinstance(event, CallStarted):
         return event.model_copy(update={"customer_name": event.customer_name and label("name")})
+    if isinstance(event, Dtmf):
+        return event.model_copy(update={"digit": label("digit")})
     fields = {name: _masked_value(getattr(event, name), ()) for name in event.SEALED}
     return event.model_copy(update=fields)
 

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from voicewatch.core.events import (
+    Dtmf,
     Fact,
     LegConnected,
     LegLive,
@@ -360,6 +361,9 @@ class Bridge:
             if attached is None or attached.leg is None or attached.watch is None:
                 continue
             leg = attached.leg
+            while leg.digits:
+                digit = leg.digits.popleft()
+                self._report(Dtmf(call_id=call.call_id, at_ms=at_ms, seat_id=seat.seat_id, digit=digit))
             news = attached.watch.tick(now_ms - leg.last_packet_ms, leg.decoded)
             if news is LegNews.LOST:
                 self._lose(attached, "silent")

@@ -47,6 +47,12 @@ class Play(NamedTuple):
 
 _CONCEAL = Play(Kind.CONCEAL)
 _WAIT = Play(Kind.WAIT)
+_NO_AUDIO = b""
+"""In the place of a packet that carries none."""
+
+
+def _play(packet: bytes) -> Play:
+    return Play(Kind.PLAY, packet) if packet else _CONCEAL
 
 
 class DelaySpread:
@@ -146,6 +152,24 @@ class ReceiveBuffer:
             self._skip_to(self._highest - self.target + 1)
         return extended, ticks
 
+    def pass_over(self, sequence: int) -> int | None:
+        """A packet without audio (a pressed key) has this number: it is not missing.
+
+        The number extended, None if it is stray.
+        """
+        if self._highest < 0:
+            return None
+        extended = extend(sequence, self._highest, 16)
+        due = self._floor if self._next is None else self._next
+        is_stray = extended < due or extended in self._packets
+        if is_stray or extended - self._highest > CAPACITY:
+            return None
+        self._packets[extended] = _NO_AUDIO
+        self._highest = max(self._highest, extended)
+        if len(self._packets) > CAPACITY:
+            self._skip_to(self._highest - self.target + 1)
+        return extended
+
     def pull(self, quiet: bool = False, *, may_squeeze: bool = True) -> Play:
         """What to play now. `quiet`: nobody speaks at the moment, a good time to take out delay."""
         if self._next is None and not self._may_begin():
@@ -156,9 +180,10 @@ class ReceiveBuffer:
         self._held = 0
         if may_squeeze and self._has_excess(quiet):
             second = self._take()
-            if second is not None:
+            if second and packet:
                 return Play(Kind.SQUEEZE, packet, second)
-        return Play(Kind.PLAY, packet)
+            packet = packet or second or _NO_AUDIO
+        return _play(packet)
 
     def restart(self) -> None:
         """Forget the stream, not the counts: the next packet begins another one."""
@@ -210,12 +235,12 @@ class ReceiveBuffer:
             if stood_for == gap:
                 packet = self._take()
                 assert packet is not None
-                return Play(Kind.PLAY, packet)
+                return _play(packet)
         self.lost += 1
         self.concealed += 1
         self._next += 1
         following = self._packets.get(self._next)
-        return _CONCEAL if following is None else Play(Kind.RECOVER, following)
+        return Play(Kind.RECOVER, following) if following else _CONCEAL
 
     def _skip_to(self, sequence: int) -> None:
         for old in [one for one in self._packets if one < sequence]:

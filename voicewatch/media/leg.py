@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import deque
 from typing import Protocol
 
 import numpy as np
 
 from voicewatch.media import rtp
 from voicewatch.media.buffer import Kind, ReceiveBuffer
+from voicewatch.media.dtmf import DigitReader
 from voicewatch.media.loudness import Match, Speaker
 from voicewatch.media.mixer import Pcm, fade_in, fade_out, squeeze
 from voicewatch.media.opus import BUFFER_TOO_SMALL, CHUNK_SAMPLES, MAX_PACKET_SAMPLES, Decoder
@@ -18,12 +20,17 @@ from voicewatch.media.voice import VoiceDetector
 SSRC_SILENT_MS = 1_000
 """After so long without the stream we know, a peer's other SSRC is taken for its successor."""
 
+MAX_DIGITS = 16
+"""Taken each tick; when full the oldest goes."""
+
 
 class Path(Protocol):
     """Where a leg's packets come from and go to (WebRTC: `webrtc.MediaPath`)."""
 
     ssrc: int
     payload_type: int
+    digits_type: int | None
+    """Payload type of telephone events, if the peer sends them."""
     cname: bytes
 
     def follow_nomination(self) -> None: ...
@@ -42,6 +49,7 @@ class Leg:
 
     __slots__ = (
         "_decoder",
+        "_digit_reader",
         "_first_tick",
         "_first_timestamp",
         "_pending",
@@ -54,6 +62,7 @@ class Leg:
         "concealed",
         "dead",
         "decoded",
+        "digits",
         "heard",
         "heard_at",
         "last_packet_ms",
@@ -110,6 +119,9 @@ class Leg:
         self.decoded = self.packets_out = self.octets_out = 0
         self.strays = self.undecryptable = self.unsent = 0
         self.round_trip_ms: float | None = None
+        self.digits: deque[str] = deque(maxlen=MAX_DIGITS)
+        """Keys pressed that nobody has taken yet."""
+        self._digit_reader = DigitReader()
         self._decoder = decoder
         self._was_waiting = True
         self._pending: Pcm = np.zeros(MAX_PACKET_SAMPLES + CHUNK_SAMPLES, np.int16)
@@ -135,6 +147,9 @@ class Leg:
             self.undecryptable += 1
             return
         packet = rtp.parse(plain)
+        if packet is not None and packet.payload_type == self.path.digits_type:
+            self._receive_digit(packet, now_ms)
+            return
         if packet is None or packet.payload_type != self.path.payload_type or not packet.payload:
             self.strays += 1
             return
@@ -149,6 +164,20 @@ class Leg:
         self.last_packet_ms = now_ms
         if taken is not None:
             reception.add(taken[0], taken[1], now_ms)
+
+    def _receive_digit(self, packet: rtp.RtpPacket, now_ms: float) -> None:
+        """Keys come in the stream of the voice, under its numbers."""
+        reception = self.reception
+        if reception is None or packet.ssrc != reception.ssrc:
+            self.strays += 1
+            return
+        self.last_packet_ms = now_ms
+        sequence = self.buffer.pass_over(packet.sequence)
+        if sequence is not None:
+            reception.add_untimed(sequence)
+        digit = self._digit_reader.take(packet.payload, packet.timestamp, now_ms)
+        if digit is not None:
+            self.digits.append(digit)
 
     def _receive_rtcp(self, data: bytes, now_ms: float) -> None:
         plain = self.path.unprotect_rtcp(data)

@@ -98,6 +98,12 @@ class Reception:
         self._transit = transit
         self.received += 1
 
+    def add_untimed(self, sequence: int) -> None:
+        """One packet whose timestamp says nothing of its journey."""
+        if self.received:
+            self.highest = max(self.highest, sequence)
+            self.received += 1
+
     @property
     def jitter_ms(self) -> float:
         return self.jitter / TICKS_PER_MS

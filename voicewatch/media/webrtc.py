@@ -27,7 +27,14 @@ from aiortc import (
 )
 from aiortc.sdp import candidate_from_sdp
 
-from voicewatch.media.offers import BadOffer, CandidatePolicy, screen_fragment, screen_offer
+from voicewatch.media.offers import (
+    BadOffer,
+    CandidatePolicy,
+    digits_type,
+    screen_fragment,
+    screen_offer,
+    with_digits,
+)
 from voicewatch.processes.problem import Problem
 
 log = structlog.get_logger(__name__)
@@ -58,16 +65,17 @@ _OPUS_WANTED = {"minptime": 10, "useinbandfec": 1, "maxplaybackrate": 16_000, "s
 class MediaPath:
     """A connected peer's sockets and keys. Everything here is for the engine's tick: nothing waits."""
 
-    __slots__ = ("_address", "_ice", "_rx", "_sock", "_tx", "cname", "listens", "payload_type",
+    __slots__ = ("_address", "_ice", "_rx", "_sock", "_tx", "cname", "digits_type", "listens", "payload_type",
                  "sockets", "speaks", "ssrc")  # fmt: skip
 
-    def __init__(self, pc: RTCPeerConnection, cname: bytes) -> None:
+    def __init__(self, pc: RTCPeerConnection, cname: bytes, digits_type: int | None) -> None:
         transceiver = pc.getTransceivers()[0]
         dtls = transceiver.sender.transport
         self._ice = dtls.transport._connection
         self._rx, self._tx = dtls._rx_srtp, dtls._tx_srtp
         self.ssrc: int = transceiver.sender._ssrc
         self.payload_type = _payload_type(transceiver)
+        self.digits_type = digits_type
         self.cname = cname
         self.speaks = transceiver.currentDirection in ("recvonly", "sendrecv")
         """The peer sends to us."""
@@ -127,6 +135,7 @@ class Connection:
         self._pc = pc
         self._policy = policy
         self._candidates = 0
+        self._digits_type: int | None = None
         self._on_connected, self._on_closed = on_connected, on_closed
         self._is_connected = self._is_closed = False
         self._limit = asyncio.get_running_loop().call_later(CONNECT_LIMIT_S, self._give_up)
@@ -155,7 +164,8 @@ class Connection:
         setattr(transceiver.sender, "send", _never_start)  # noqa: B010 - replaces a method of a stranger
         setattr(transceiver.receiver, "receive", _never_start)  # noqa: B010
         await self._pc.setLocalDescription(await self._pc.createAnswer())
-        return str(self._pc.localDescription.sdp)
+        self._digits_type = digits_type(offer)
+        return with_digits(str(self._pc.localDescription.sdp), offer)
 
     async def trickle(self, fragment: str) -> None:
         """Add candidates of an SDP fragment. Raises Problem. The end of candidates needs no action."""
@@ -180,7 +190,8 @@ class Connection:
         if state == "connected" and not self._is_connected and not self._is_closed:
             self._is_connected = True
             self._limit.cancel()
-            self._on_connected(MediaPath(self._pc, _cname(self._pc.localDescription.sdp)))
+            cname = _cname(self._pc.localDescription.sdp)
+            self._on_connected(MediaPath(self._pc, cname, self._digits_type))
         elif state in ("failed", "closed"):
             self._give_up()
 
