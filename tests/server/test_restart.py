@@ -104,10 +104,19 @@ async def test_while_media_is_away_clients_are_asked_to_wait(house: House) -> No
     assert (await house.http.get("/api/health")).json()["status"] == "degraded"
 
 
-async def test_a_call_nobody_holds_any_more_ends_as_interrupted(data: Path, run_dir: Path) -> None:
-    async with open_house(data, run_dir, judgement={"customer_grace_s": 1}) as house:
+@pytest.mark.parametrize("in_good_order", [False, True])
+async def test_a_call_nobody_holds_any_more_ends_as_interrupted(
+    data: Path, run_dir: Path, in_good_order: bool
+) -> None:
+    async with open_house(data, run_dir, judgement={"customer_grace_s": 2}) as house:
         call = await house.call()
         await house.attach(call["seat_token"])
+        if in_good_order:
+            eyes = await house.watch(house.token("supervisor"))
+            leg_id, leg = next(iter(house.media.legs.items()))
+            house.media.say(house.media._lost(leg, leg_id, "closed"))
+            await eyes.fact("leg_lost")
+            await eyes.close()
         await house.end("front")
         await house.new_media()
         house.start_front()

@@ -124,12 +124,16 @@ class Rescue:
 
     async def _save_or_end(self, call_id: str) -> None:
         call = self._desk.shown.call(call_id)
-        is_fresh = 0 <= self._desk.at_ms(call_id) - call.at_ms <= self._grace_s * 1_000
+        now_ms, grace_ms = self._desk.at_ms(call_id), self._grace_s * 1_000
+        customer = next((seat for seat in call.seats.values() if seat.role == "customer"), None)
+        was_lost = customer is not None and customer.leg == "lost"  # the server was ended in good order
+        since_ms = customer.leg_since_ms if customer is not None and was_lost else call.at_ms
+        is_fresh = 0 <= now_ms - since_ms <= grace_ms
         if is_fresh:
             self._desk.held.discard(call_id)
             self._start(self._save(call_id))
-            await asyncio.sleep(max(0.0, self._grace_s - BEFORE_GRACE_S))
-        customer = next((seat for seat in call.seats.values() if seat.role == "customer"), None)
+            grace_left_s = (grace_ms - (now_ms - since_ms if was_lost else 0)) / 1_000
+            await asyncio.sleep(max(0.0, grace_left_s - BEFORE_GRACE_S))
         if self._desk.shown.is_live(call_id) and (customer is None or not customer.carries_audio):
             at_ms = self._desk.at_ms(call_id) if is_fresh else call.at_ms
             await self._end(call_id, at_ms)
