@@ -71,7 +71,12 @@ class Ear:
         window = _low(self._recent)[-_WINDOW:]
         if dbfs(window) < _SILENCE_DBFS:
             return []
-        matches = {name: clip.match(window) for name, clip in self._clips.items()}
+        # Clips of about one length share a size of FFT, so the window's is made once for each size.
+        spectra = {
+            size: np.conj(np.fft.rfft(window, size)) for size in {c.size for c in self._clips.values()}
+        }
+        energy = float(np.sum(window.astype(np.float64) ** 2))
+        matches = {name: clip.match(spectra[clip.size], energy) for name, clip in self._clips.items()}
         # One voice repeats itself between its clips, so the best match alone is believed.
         name = max(matches, key=lambda key: matches[key][0], default="")
         if not name or matches[name][0] < _SURE:
@@ -87,8 +92,8 @@ class _Template:
     def __init__(self, clip: _Floats) -> None:
         self._length = len(clip)
         padded = np.concatenate([np.zeros(_WINDOW, np.float32), clip, np.zeros(_WINDOW, np.float32)])
-        self._size = 1 << (len(padded) + _WINDOW).bit_length()
-        self._spectrum = np.fft.rfft(padded, self._size)
+        self.size = 1 << (len(padded) + _WINDOW).bit_length()
+        self._spectrum = np.fft.rfft(padded, self.size)
         energy = np.concatenate([[0.0], np.cumsum(padded.astype(np.float64) ** 2)])
         self._energy = energy[_WINDOW:] - energy[:-_WINDOW]
         self._loudest = float(self._energy.max())
@@ -96,13 +101,15 @@ class _Template:
     def __len__(self) -> int:
         return self._length
 
-    def match(self, window: _Floats) -> tuple[float, int]:
-        """Best correlation of the window with the clip, and where in the clip the window then ends."""
-        products = np.fft.irfft(self._spectrum * np.conj(np.fft.rfft(window, self._size)), self._size)
+    def match(self, window: npt.NDArray[np.complex128], energy: float) -> tuple[float, int]:
+        """Best correlation of a window with the clip, and where in the clip the window then ends.
+
+        `window`: the conjugate of its spectrum of this `size`; `energy`: the sum of its squares.
+        """
+        products = np.fft.irfft(self._spectrum * window, self.size)
         places = len(self._energy)
-        own = float(np.sum(window.astype(np.float64) ** 2))
         floor = self._loudest * 0.3  # a window that covers only a quiet edge of the clip proves nothing
-        scale = np.sqrt(np.maximum(self._energy, floor) * own) + 1e-9
+        scale = np.sqrt(np.maximum(self._energy, floor) * energy) + 1e-9
         scores = products[:places] / scale
         best = int(np.argmax(scores))
         return float(scores[best]), min(best, self._length)
