@@ -36,9 +36,8 @@ async def an_ai(home: House) -> AsyncIterator[None]:
 
 
 async def link_for(home: House, role: str, name: str, path: str) -> str:
-    admin = home.api("admin")
-    made = await admin.call("POST", "/api/codes", role=role, name=name, path=path)
-    await admin.close()
+    async with home.api("admin") as admin:
+        made = await admin.call("POST", "/api/codes", role=role, name=name, path=path)
     return str(made["url"])
 
 

@@ -54,7 +54,12 @@ class Call:
         assert numbers == sorted(set(numbers))
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
-    def assert_customer_undisturbed(self, longest_gap_ms: float = 60.0) -> None:
+    def assert_customer_undisturbed(self, longest_gap_ms: float = 120.0) -> None:
+        """No packet is missing or late beyond what a receiver's buffer covers.
+
+        23 to 33 ms on an idle machine (`--once` reports the figure); more is allowed for a busy one.
+        """
+        assert self.customer.peer is not None
         wire = self.customer.peer.continuity
         assert (wire.sequence_breaks, wire.timestamp_breaks, wire.ssrc_changes) == (0, 0, 0)
         assert wire.largest_gap_ms() <= longest_gap_ms
@@ -93,22 +98,22 @@ async def a_call(data: Path) -> AsyncIterator[Call]:
 
         ai_link = AILink(home.url, home.token("ai"), "test", on_ai)
         watching = EventLink(home.url, home.token("supervisor"), on_event)
-        api = home.api("customer")
-        async with running(ai_link.run(), watching.run()):
+        async with home.api("customer") as api, running(ai_link.run(), watching.run()):
             await asyncio.wait_for(asyncio.gather(ai_link.up.wait(), watching.up.wait()), 10)
             opened = await api.call("POST", "/api/calls", attributes={"tier": "gold"}, recording_consent=True)
             call.call_id = opened["call_id"]
-            customer = await call.customer.join(opened["seat_token"])
-            invite = await asyncio.wait_for(invites.get(), 10)
-            ai = await call.ai.join(invite["seat_token"])
-            async with running(customer.keep_alive(), ai.keep_alive()):
-                await call.ai.say("greeting")
-                await until(lambda: call.customer.hearing.has_heard("greeting"), 5)
-                yield call
-            await customer.hang_up()
-            await until(lambda: call.facts_of("call_ended"), 10)
-            await ai.close()
-        await api.close()
+            async with (
+                contextlib.aclosing(await call.customer.join(opened["seat_token"])) as customer,
+                contextlib.aclosing(
+                    await call.ai.join((await asyncio.wait_for(invites.get(), 10))["seat_token"])
+                ) as ai,
+            ):
+                async with running(customer.keep_alive(), ai.keep_alive()):
+                    await call.ai.say("greeting")
+                    await until(lambda: call.customer.hearing.has_heard("greeting"), 5)
+                    yield call
+                await customer.hang_up()
+                await until(lambda: call.facts_of("call_ended"), 10)
 
 
 @contextlib.asynccontextmanager
@@ -122,22 +127,19 @@ async def an_agent_takes_over(call: Call) -> AsyncIterator[Actor]:
 
     agent = Actor(SCENARIO, "agent", call.house.url, nothing)
     link = EventLink(call.house.url, call.house.token("agent"), on_event)
-    api = call.house.api("agent")
-    async with running(link.run()):
+    async with (
+        call.house.api("agent") as api,
+        call.house.api("supervisor") as supervisor,
+        running(link.run()),
+    ):
         await asyncio.wait_for(link.up.wait(), 10)
         await api.call("PUT", "/api/presence", state="available")
-        supervisor = call.house.api("supervisor")
         await supervisor.call("POST", f"/api/calls/{call.call_id}/escalate", reason="test")
-        await supervisor.close()
         offer = await asyncio.wait_for(offers.get(), 15)
         seat = await api.call("POST", f"/api/offers/{offer['offer_id']}/accept")
-        peer = await agent.join(seat["seat_token"])
-        await until(lambda: call.facts_of("handoff_changed", state="bridged"), 10)
-        try:
+        async with contextlib.aclosing(await agent.join(seat["seat_token"])):
+            await until(lambda: call.facts_of("handoff_changed", state="bridged"), 10)
             yield agent
-        finally:
-            await peer.close()
-    await api.close()
 
 
 async def test_model_killed_leaves_audio_whole_and_loses_no_final(data: Path) -> None:
@@ -173,11 +175,10 @@ async def test_front_killed_leaves_the_bridge_and_the_new_one_shows_the_same_cal
             await call.customer.say("money-back")
             await until(lambda: call.facts_of("utterance_final", role="customer"), 20)
             assert len(call.facts) > before
-            supervisor = call.house.api("supervisor")
-            view = await supervisor.call("GET", f"/api/calls/{call.call_id}")
+            async with call.house.api("supervisor") as supervisor:
+                view = await supervisor.call("GET", f"/api/calls/{call.call_id}")
             assert view["state"] == "live"
             assert view["voice"] == "agent"
-            await supervisor.close()
             call.assert_customer_undisturbed()
         call.assert_nothing_lost_or_doubled()
 

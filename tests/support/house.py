@@ -27,8 +27,13 @@ class House:
     def token(self, role: str, name: str = "") -> str:
         return mint(self.data, role, name or f"test {role}", 30, [])
 
-    def api(self, role: str, name: str = "") -> Api:
-        return Api(self.url, self.token(role, name))
+    @contextlib.asynccontextmanager
+    async def api(self, role: str, name: str = "") -> AsyncIterator[Api]:
+        api = Api(self.url, self.token(role, name))
+        try:
+            yield api
+        finally:
+            await api.close()
 
     def pid(self, process: str) -> int:
         """Of the child of this house with that name. Raises LookupError while there is none."""

@@ -174,7 +174,7 @@ class _AICall:
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
-            await self._speaker.peer.close()
+            await self._speaker.peer.aclose()
 
     async def _say(self, line: Line) -> None:
         start = time.monotonic()

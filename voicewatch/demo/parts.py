@@ -182,7 +182,7 @@ async def ai(actor: Actor, api: Api, token: str) -> None:
             await answer("that-is-all", "goodbye")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), 15)
-        await peer.close()
+        await peer.aclose()
 
 
 async def agent(actor: Actor, api: Api, token: str) -> None:
@@ -236,7 +236,7 @@ async def supervisor(actor: Actor, api: Api, token: str) -> None:
             await happenings.wait(lambda event: event["type"] == "call_ended")
             with contextlib.suppress(TimeoutError):
                 await happenings.wait(lambda event: event["type"] == "record_complete", 15)
-        await peer.close()
+        await peer.aclose()
 
 
 PARTS: dict[str, Callable[[Actor, Api, str], Awaitable[None]]] = {
@@ -279,7 +279,7 @@ async def play(config: dict[str, Any], report: Report) -> None:
     finally:
         report("summary", heard=actor.summary())
         if actor.peer is not None:
-            await actor.peer.close()
+            await actor.peer.aclose()
         await api.close()
 
 

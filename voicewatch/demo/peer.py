@@ -257,7 +257,7 @@ class ClientPeer:
         if self._location:
             with contextlib.suppress(httpx.HTTPError):
                 await self._http.delete(self._location, headers={"authorization": f"Bearer {self._token}"})
-        await self.close()
+        await self.aclose()
 
     async def vanish(self) -> None:
         """Go silent without a word to anybody, as a browser that was killed: the socket is just closed."""
@@ -265,7 +265,7 @@ class ClientPeer:
             ice: Any = self._connection.getTransceivers()[0].sender.transport.transport
             ice._connection._nominated[1].protocol.transport.abort()
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Leave; the server notices by DTLS or by silence."""
         await self._detach()
         self.microphone.hush()
