@@ -2,7 +2,7 @@
 import { BriefingCard } from '../components/BriefingCard';
 import { Countdown } from '../components/Countdown';
 import { Icon } from '../components/icons';
-import { DoubtFigure, MoodFigure } from '../dashboard/marks';
+import { DoubtFigure, MoodFigure } from '../components/marks';
 import { callClock, type LiveCall } from '../lib/fold';
 import { clock, languageName, spaced } from '../lib/format';
 import { now_ms } from '../lib/now';

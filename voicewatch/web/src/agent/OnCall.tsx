@@ -1,8 +1,8 @@
 /** The call: who hears the agent, what is said, and what he can do. */
 import { useMemo, useState } from 'preact/hooks';
 import { Icon, type IconName } from '../components/icons';
-import { Lines } from '../dashboard/Lines';
-import { MoodFigure } from '../dashboard/marks';
+import { Lines } from '../components/Lines';
+import { MoodFigure } from '../components/marks';
 import { callClock, type LiveCall } from '../lib/fold';
 import { clock } from '../lib/format';
 import { now_ms } from '../lib/now';

@@ -5,14 +5,14 @@ import { clock } from '../lib/format';
 import type { LiveCall } from '../lib/fold';
 import type { Alert, CallView, Seat } from '../lib/types';
 import { hearsSentence } from '../lib/words';
-import { Brief } from './Brief';
-import { Icon } from './Icon';
+import { Brief } from '../components/Brief';
+import { Icon } from '../components/icons';
 import { Ladder } from './Ladder';
-import { showEvidence } from './Lines';
-import { SeverityMark } from './marks';
+import { showEvidence } from '../components/Lines';
+import { SeverityMark } from '../components/marks';
 import { Picture } from './Picture';
 import { rungs } from './rungs';
-import { offerSays } from './say';
+import { offerSays } from '../components/say';
 import * as store from './store';
 
 export function Act() {
@@ -95,12 +95,12 @@ function Line({ call, mine }: { call: LiveCall; mine: Seat }) {
       {isHere && phone.problem.value && <p class="is-bad small" role="alert">{phone.problem.value}</p>}
       <div class="myline">
         <button type="button" class="btn btn--s" disabled={!speaks || !isHere} aria-pressed={isMuted} onClick={() => phone.mute(!isMuted)}>
-          <Icon name="microphone" small />
+          <Icon name="microphone" size="s" />
           {isMuted ? 'Open' : 'Mute'}
           <kbd>M</kbd>
         </button>
         <button type="button" class="btn btn--s" data-testid="leave" onClick={() => void supervision.leave(call.view.call_id)}>
-          <Icon name="leave" small />
+          <Icon name="leave" size="s" />
           Leave
           <kbd>0</kbd>
         </button>

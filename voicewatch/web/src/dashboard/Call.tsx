@@ -4,11 +4,11 @@ import { useRef } from 'preact/hooks';
 import { inWords, request } from '../lib/api';
 import { clock, spaced } from '../lib/format';
 import type { LiveCall } from '../lib/fold';
-import { Chart } from './Chart';
-import { Icon } from './Icon';
-import { Lines, showEvidence } from './Lines';
-import { DoubtFigure, MoodFigure, VoiceChip } from './marks';
-import { languageOf } from './say';
+import { Chart } from '../components/Chart';
+import { Icon } from '../components/icons';
+import { Lines, showEvidence } from '../components/Lines';
+import { DoubtFigure, MoodFigure, VoiceChip } from '../components/marks';
+import { languageOf } from '../components/say';
 import * as store from './store';
 
 export function Call() {

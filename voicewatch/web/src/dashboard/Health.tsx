@@ -1,7 +1,7 @@
 /** Whether what is on the page is so: live, live but with something paused, or not live at all. */
 import { Banner } from '../components/shell';
 import { timeOfDay } from '../lib/format';
-import { degradedSays } from './say';
+import { degradedSays } from '../components/say';
 import * as store from './store';
 
 type State = 'connecting' | 'live' | 'degraded' | 'lost';

@@ -1,6 +1,6 @@
 /** The ladder of presence and, under it, what the line and the microphone do. */
 import type { Rung, RungName } from './rungs';
-import { Icon } from './Icon';
+import { Icon } from '../components/icons';
 
 export function Ladder({ rungs, onTake }: { rungs: Rung[]; onTake: (name: RungName) => void }) {
   return (

@@ -1,7 +1,7 @@
 /** Mood and uncertainty of the last minutes, in a row of the wall. */
 import { mood, percent } from '../lib/format';
 import type { CallView } from '../lib/types';
-import { doubts, moods, path, signedRuns, type Sample } from './curves';
+import { doubts, moods, path, signedRuns, type Sample } from '../components/curves';
 
 const WIDTH = 94;
 const ZERO_Y = 12;

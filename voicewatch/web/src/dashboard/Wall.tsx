@@ -2,9 +2,9 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { clock } from '../lib/format';
 import type { LiveCall } from '../lib/fold';
-import { languageOf, offerSays, SPEAKER } from './say';
-import { Icon } from './Icon';
-import { DoubtFigure, SeverityMark, MoodFigure, VoiceChip } from './marks';
+import { languageOf, offerSays, SPEAKER } from '../components/say';
+import { Icon } from '../components/icons';
+import { DoubtFigure, SeverityMark, MoodFigure, VoiceChip } from '../components/marks';
 import { GROUPS, type Group } from './order';
 import { Spark } from './Spark';
 import * as store from './store';
@@ -15,7 +15,7 @@ export function Wall() {
     <section class="pane wall" aria-label="Calls">
       <div class="bar">
         <div class="search">
-          <Icon name="find" />
+          <Icon name="search" />
           <input
             class="field"
             type="search"
@@ -36,7 +36,7 @@ export function Wall() {
             pinned.value = !pinned.value;
           }}
         >
-          <Icon name="pin" small />
+          <Icon name="pin" size="s" />
           {isHeld.value ? 'Order held' : 'Hold order'}
           {waiting.value > 0 && <span class="num">{waiting.value} would move</span>}
         </button>

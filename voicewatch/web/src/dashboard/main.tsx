@@ -1,7 +1,7 @@
 /** The supervisor's dashboard. */
 import '../styles/ui.css';
 import './dashboard.css';
-import './lines.css';
+import '../components/lines.css';
 import { render } from 'preact';
 import { Top } from '../components/shell';
 import { arrive, inWords } from '../lib/api';
@@ -10,10 +10,10 @@ import { Act } from './Act';
 import { Call } from './Call';
 import { Health, HealthBanner } from './Health';
 import { Help } from './Help';
-import { Icon, type IconName } from './Icon';
+import { Icon, type IconName } from '../components/icons';
 import { listen } from './keys';
-import { showEvidence } from './Lines';
-import { NAV } from './nav';
+import { showEvidence } from '../components/Lines';
+import { NAV } from '../components/nav';
 import { rungs, type RungName } from './rungs';
 import * as store from './store';
 import { Team } from './Team';
@@ -21,7 +21,7 @@ import { Wall } from './Wall';
 
 const TABS: readonly { tab: store.Tab; label: string; icon: IconName }[] = [
   { tab: 'wall', label: 'Calls', icon: 'list' },
-  { tab: 'call', label: 'Transcript', icon: 'wave' },
+  { tab: 'call', label: 'Transcript', icon: 'ai' },
   { tab: 'act', label: 'Act', icon: 'takeover' },
   { tab: 'team', label: 'Team', icon: 'barge' },
 ];

@@ -1,7 +1,7 @@
 /** What happened in a call besides words, from its facts, one line each. */
 import { spaced } from '../lib/format';
 import type { FactEvent } from '../lib/types';
-import type { Note } from '../dashboard/lines';
+import type { Note } from '../components/lines';
 
 type Tell = (fact: FactEvent, names: ReadonlyMap<string, string>) => [text: string, human: boolean] | null;
 

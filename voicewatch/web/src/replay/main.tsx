@@ -1,19 +1,19 @@
 /** One call, read only: everything that was said, judged and done, in order. */
 import '../styles/ui.css';
 import '../dashboard/dashboard.css';
-import '../dashboard/lines.css';
+import '../components/lines.css';
 import './replay.css';
 import { render } from 'preact';
 import { Top } from '../components/shell';
 import { arrive, inWords, request } from '../lib/api';
 import { clock, count, spaced } from '../lib/format';
 import type { Account, Alert, CallView, FactEvent, Role } from '../lib/types';
-import { Brief } from '../dashboard/Brief';
-import { Chart } from '../dashboard/Chart';
-import { Lines, showEvidence } from '../dashboard/Lines';
-import { DoubtFigure, SeverityMark, MoodFigure, VoiceChip } from '../dashboard/marks';
-import { NAV } from '../dashboard/nav';
-import { SPEAKER } from '../dashboard/say';
+import { Brief } from '../components/Brief';
+import { Chart } from '../components/Chart';
+import { Lines, showEvidence } from '../components/Lines';
+import { DoubtFigure, SeverityMark, MoodFigure, VoiceChip } from '../components/marks';
+import { NAV } from '../components/nav';
+import { SPEAKER } from '../components/say';
 import { history, staffIn } from './history';
 
 interface Recording {

@@ -6,8 +6,8 @@ import { Top } from '../components/shell';
 import { arrive, inWords, request } from '../lib/api';
 import { count, spaced } from '../lib/format';
 import type { Account, Severity } from '../lib/types';
-import { SeverityMark } from '../dashboard/marks';
-import { NAV } from '../dashboard/nav';
+import { SeverityMark } from '../components/marks';
+import { NAV } from '../components/nav';
 
 interface Rule {
   name: string;

@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { clock, count, mood, percent, spaced } from '../lib/format';
 import type { Alert, CallView, Evidence, Interim, Seat, Utterance } from '../lib/types';
-import { Icon } from './Icon';
+import { Icon } from './icons';
 import { lines, pieces, type Line, type Note } from './lines';
 import { SeverityMark } from './marks';
 import { gapSays, SPEAKER } from './say';
@@ -72,7 +72,7 @@ export function Lines({ view, utterances, interims = [], notes = [], mine, names
       </ol>
       {read !== null && (
         <button type="button" class="btn btn--s newest" onClick={show}>
-          <Icon name="down" small />
+          <Icon name="down" size="s" />
           {unread > 0 ? count(unread, 'new line') : 'To the newest'}
         </button>
       )}
