@@ -22,6 +22,13 @@ LAYERS: dict[str, set[str]] = {
     "voicewatch.gateways": {"voicewatch.gateways", *COMMON},
     "voicewatch.record": {"voicewatch.record", *COMMON},
     "voicewatch.server": {"voicewatch.server", *COMMON},
+    "voicewatch.load": {
+        "voicewatch.load",
+        "voicewatch.demo",
+        "voicewatch.media.opus",
+        "voicewatch.server.auth",
+        *COMMON,
+    },
     "voicewatch.demo": {"voicewatch.demo", "voicewatch.server.auth", "audio_models", *COMMON},
 }
 """What a room may import of ours. `app`, `cli` and `doctor` put the rooms together: they may import all."""
@@ -35,8 +42,8 @@ SPREAD = {"structlog", "rich", "httpx", "fastapi", "starlette", "websockets", "t
 """Used in several modules of a room by their nature; never in the core."""
 
 HOMES: dict[str, set[str]] = {
-    "aiortc": {"voicewatch.media.webrtc", "voicewatch.demo.peer"},
-    "aioice": {"voicewatch.media.webrtc", "voicewatch.demo.peer"},
+    "aiortc": {"voicewatch.media.webrtc", "voicewatch.demo.peer", "voicewatch.load.leg"},
+    "aioice": {"voicewatch.media.webrtc", "voicewatch.demo.peer", "voicewatch.load.leg"},
     "av": {"voicewatch.speech.audio_file", "voicewatch.demo"},
     "pylibsrtp": {"voicewatch.media.webrtc"},
     "webrtcvad": {"voicewatch.media.voice", "audio_models.vad"},

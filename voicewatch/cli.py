@@ -161,6 +161,46 @@ def token(
 
 
 @app.command()
+def load(
+    calls: Annotated[int, typer.Option(min=1, max=2_000, help="Calls at a time.")],
+    seconds: Annotated[float, typer.Option(min=2, help="How long they are measured.")] = 30,
+    legs: Annotated[
+        int, typer.Option(min=1, max=3, help="1 customer, 2 with an AI, 3 with takeovers by a supervisor.")
+    ] = 2,
+    server: Annotated[
+        str, typer.Option(help="URL of the running server; without it that of the settings.")
+    ] = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Load a running server with calls over real WebRTC and measure what it delivers.
+
+    The calls are made by processes of their own, of pre-encoded speech; times are the kernel's. The data
+    folder must be the server's: tokens are made with its key.
+
+    Example: `voicewatch load --calls 20 --seconds 30 --data /srv/voicewatch`
+    """
+    import asyncio
+
+    from voicewatch.load.run import LoadFailed, run_load
+    from voicewatch.server.process import public_url
+
+    settings = _settings(config, data=data)
+    work = run_load(server or public_url(settings), settings.data, calls=calls, seconds=seconds, legs=legs)
+    try:
+        report = asyncio.run(work)
+    except (LoadFailed, ValueError, OSError) as error:
+        raise Mistake(str(error)) from None
+    if as_json:
+        print(json.dumps(report))
+        return
+    for name, value in report.items():
+        shown = ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, dict) else value
+        print(f"{name:24}{shown}")
+
+
+@app.command()
 def doctor(
     as_json: JsonOption = False,
     config: ConfigOption = None,

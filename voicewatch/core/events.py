@@ -598,6 +598,7 @@ class MediaStatus(Signal):
     """The latest tick since the status before."""
     mix_ms: float = 0.0
     """Mixing, encoding and sending, per tick, since the status before."""
+    cpu_s: float = 0.0
     packets_in: int = 0
     packets_out: int = 0
     lost: int = 0

@@ -254,6 +254,7 @@ class Engine:
             skipped_ticks=counters.skipped_ticks,
             late_ms=round(counters.late_ms, 1),
             mix_ms=round((counters.mix_ns - self._told_mix_ns) / ticks / 1e6, 3),
+            cpu_s=round(time.process_time(), 2),
             **asdict(traffic),
         )
         self._told_ticks, self._told_mix_ns, counters.late_ms = counters.ticks, counters.mix_ns, 0.0

@@ -22,6 +22,7 @@ MEDIA_GAUGES = {
     "skipped_ticks": "Ticks left out after a stall.",
     "late_ms": "How late the latest tick of the last second was.",
     "mix_ms": "Mixing, encoding and sending, per tick.",
+    "cpu_s": "CPU time of the process.",
     "packets_in": "RTP packets taken.",
     "packets_out": "RTP packets sent.",
     "lost": "Packets that never came.",
