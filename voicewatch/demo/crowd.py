@@ -156,7 +156,7 @@ class _AICall:
         await self._speaker.peer.connect()
         keeper = asyncio.ensure_future(self._speaker.peer.keep_alive())
         try:
-            lines = list(self._scenario.lines_of("ai", "ai"))
+            lines = list(self._scenario.lines_of("ai", "ai") + self._scenario.lines_of("ai", "closing"))
             await asyncio.sleep(0.4)
             await self._say(lines.pop(0))
             while not keeper.done():
@@ -168,7 +168,6 @@ class _AICall:
                     await self._speaker.turn(patient=True)
                     if not self._may_speak.is_set():
                         continue
-                lines = lines or list(self._scenario.lines_of("ai", "closing"))
                 if lines:
                     await self._say(lines.pop(0))
         finally:
