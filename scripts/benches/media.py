@@ -252,7 +252,7 @@ def free_port() -> int:
 
 
 def own_address() -> str:
-    """An address of this machine but loopback, as Janus gathers no other; it is routed over lo all the same."""
+    """An address of this machine but loopback, which Janus does not gather; routed over lo all the same."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
         probe.connect(("192.0.2.1", 9))
         return str(probe.getsockname()[0])

@@ -12,6 +12,8 @@ import sys
 import time
 from typing import Any
 
+import structlog
+
 from voicewatch.core.events import Role
 from voicewatch.media.bridge import Bridge
 from voicewatch.media.engine import Engine
@@ -30,6 +32,9 @@ class Nowhere:
         return True
 
 
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+
+
 async def main(address: str, complexity: int) -> None:
     settings = MediaSettings(opus_complexity=complexity, max_calls=1_000)
     engine = Engine(
@@ -38,6 +43,7 @@ async def main(address: str, complexity: int) -> None:
         vad_mode=2,
         max_legs=2_000,
         backdrop_dbfs=settings.comfort_noise_dbfs,
+        adapts=False,
     )
     nothing: Any = lambda *_: None  # noqa: E731
     bridge = Bridge(

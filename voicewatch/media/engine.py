@@ -92,11 +92,19 @@ class Engine:
     """Owns the tick, the legs and the rooms. `after_tick(tick, due_ns)` is called with the packets out."""
 
     def __init__(
-        self, *, bitrate_bps: int, complexity: int, vad_mode: int, max_legs: int, backdrop_dbfs: float
+        self,
+        *,
+        bitrate_bps: int,
+        complexity: int,
+        vad_mode: int,
+        max_legs: int,
+        backdrop_dbfs: float,
+        adapts: bool = True,
     ) -> None:
+        """Without `adapts` the complexity stays, however hard the work."""
         self._library = OpusLibrary()
         self._bitrate_bps, self._vad_mode = bitrate_bps, vad_mode
-        self.strain = Strain(complexity)
+        self.strain = Strain(complexity, adapts=adapts)
         self._backdrop = Backdrop(self._new_encoder(), backdrop_dbfs)
         self._pcm = np.zeros((max_legs, CHUNK_SAMPLES), np.int16)
         self._matched = np.zeros((max_legs, CHUNK_SAMPLES), np.int16)

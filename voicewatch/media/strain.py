@@ -65,9 +65,9 @@ class Strain:
 
     __slots__ = ("_down", "_full", "_rung", "_rungs", "_up", "admits", "load")
 
-    def __init__(self, complexity: int) -> None:
-        """`complexity` is the highest used."""
-        self._rungs = ladder(complexity)
+    def __init__(self, complexity: int, *, adapts: bool = True) -> None:
+        """`complexity` is the highest used, and without `adapts` the only one."""
+        self._rungs = ladder(complexity)[: None if adapts else 1]
         self._rung = 0
         self._down, self._up, self._full = Held(), Held(), Held()
         self.load = 0.0
