@@ -96,8 +96,15 @@ set_up_tests() {
     install_project "[dev]" dev
     [ -e .venv/installed-runtime ] || cp .venv/installed-dev .venv/installed-runtime
     build_pages
-    if ! command -v chromium >/dev/null; then
-        apt_install chromium fonts-dejavu-core fonts-liberation ||
-            fail "the page tests need Chromium: sudo apt-get install chromium fonts-dejavu-core"
-    fi
+    need_packages chromium fonts-dejavu-core fonts-liberation libatomic1
+}
+
+# Debian packages that are not there yet; libatomic1 is for the Node that Playwright brings.
+need_packages() {
+    local missing=() package
+    for package in "$@"; do
+        dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}" ||
+        fail "the page tests need more: sudo apt-get install ${missing[*]}"
 }
