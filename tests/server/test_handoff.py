@@ -27,11 +27,13 @@ async def test_a_call_from_the_first_word_to_the_record(house: House) -> None:
     customer_seat, ai_seat = call["seat_id"], invite["seat_id"]
     await until(lambda: house.media.tables[call_id].hears.get(customer_seat) == [ai_seat])
 
-    said = {"type": "said", "call_id": call_id, "text": "How can I help you today?", "duration_ms": 100}
+    now_ms = house.media.at_ms(call_id)  # from here on the customer hears the AI
+    said = {"type": "said", "call_id": call_id, "text": "How can I help you today?"}
+    said |= {"start_ms": now_ms, "end_ms": now_ms + 1}
     await bot.socket.send(json.dumps(said))
     final = await watching.fact("utterance_final")
     assert (final["source"], final["role"], final["text"]) == ("reported", "ai", said["text"])
-    assert [score.text for score in house.model.scored] == [said["text"]]
+    await until(lambda: [score.text for score in house.model.scored] == [said["text"]])
 
     house.says(call, "I want to speak to a human being right now")
     await watching.fact("escalation_raised")

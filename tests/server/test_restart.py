@@ -193,9 +193,10 @@ async def test_nothing_said_is_logged(house: House, capfd: pytest.CaptureFixture
     viewer = await house.watch(house.token("supervisor", "Sam"))
     bot = await house.worker()
     call = await house.call(customer_name="Zebulon Quux")
-    await until(lambda: bot.of("invite"))
+    ai_seat = (await until(lambda: bot.of("invite")))[0]["seat_id"]
+    await viewer.fact("audibility_changed", hears={call["seat_id"]: [ai_seat], ai_seat: [call["seat_id"]]})
     house.says(call, "the xylophone is broken")
-    said = {"type": "said", "call_id": call["call_id"], "text": "which xylophone", "duration_ms": 5}
+    said = {"type": "said", "call_id": call["call_id"], "text": "which xylophone", "duration_ms": 0}
     await bot.socket.send(json.dumps(said))
     await bot.socket.send(json.dumps({**said, "duration_ms": "xylophone"}))
     await until(lambda: len(viewer.facts("utterance_final")) == 2 and bot.of("problem"))
