@@ -80,7 +80,7 @@ class WhisperTranscriber:
     def __init__(self, folder_or_name: str, *, name: str = "", workers: int = 1) -> None:
         """Loads a folder or a hub name already on disk. Raises MissingModel with the remedy."""
         self._model = _load(folder_or_name, workers)
-        self.model = name or Path(folder_or_name).name
+        self.model = Path(name or folder_or_name).name
         self._guards: Counter[str] = Counter()
         self._lock = threading.Lock()
         self.bucketed = self._stands_short_windows()

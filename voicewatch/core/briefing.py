@@ -225,10 +225,10 @@ def _answered(turns: Sequence[_Turn]) -> list[str]:
 def _opening(call: CallState, reasons: Sequence[str]) -> str:
     for code, line in OPENINGS:
         if code in reasons:
-            return f"Hello, my name is …. {line}"
+            return f"Hello. {line}"
     topic = call.attributes.get("topic", "").replace("_", " ")
     about = f" about {topic}" if topic else ""
-    return f"Hello, my name is …. I have read what you told us{about}, so you need not start again."
+    return f"Hello. I have read what you told us{about}, so you need not start again."
 
 
 def _curve(call: CallState, value: Callable[[UtteranceScored], float | None]) -> list[tuple[int, float]]:
@@ -242,7 +242,9 @@ def _curve(call: CallState, value: Callable[[UtteranceScored], float | None]) ->
 
 def _notes(call: CallState, raised: EscalationRaised, turns: Sequence[_Turn]) -> list[str]:
     notes = [
-        f"{raised.by}: {piece.note}" for piece in raised.evidence if piece.kind == "by_hand" and piece.note
+        f"A supervisor wrote: {piece.note}"
+        for piece in raised.evidence
+        if piece.kind == "by_hand" and piece.note
     ]
     if not call.recording_consent:
         notes.append("The customer does not agree to recording: this call is not recorded.")

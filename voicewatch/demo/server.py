@@ -9,11 +9,10 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 
-import audio_models
+from audio_models.api import BUNDLED_MODEL
 from voicewatch.settings import Settings, SpeechSettings
 
 _START_S = 60.0
@@ -85,7 +84,6 @@ def _free_port(host: str) -> int:
 
 def demonstration_speech(speech: SpeechSettings) -> SpeechSettings:
     """Unless an engine is chosen: the small Whisper trained on the demonstration's kind of voices."""
-    folder = Path(audio_models.__file__).parent / "weights" / "tiny-whisper"
-    if speech.model or speech.engine != "auto" or not (folder / "model.bin").is_file():
+    if speech.model or speech.engine != "auto":
         return speech
-    return speech.model_copy(update={"engine": "faster-whisper", "model": str(folder)})
+    return speech.model_copy(update={"engine": "faster-whisper", "model": BUNDLED_MODEL})
