@@ -53,7 +53,7 @@ def test_the_card_spares_the_customer_what_was_asked_and_tried(card: Briefing) -
 
 def test_the_card_helps_to_begin_and_holds_the_curves(card: Briefing) -> None:
     assert card.next_steps[0] == "Say at once that you are a person and that you stay on the call."
-    assert card.opening.startswith("Hello. I am a person")
+    assert card.opening.startswith("Hello. I have read everything so far")
     assert [score for _, score in card.mood][:2] == [-2, -2.5]
     assert card.last_turns[-1] == ("customer", "I want to talk to a person.")
     assert len(card.last_turns) == 6
