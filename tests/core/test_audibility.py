@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from voicewatch.core.audibility import (
     Occupant,
-    ai_is_paused,
     audibility,
     fallbacks,
     without_coaches_alone,
@@ -53,7 +52,6 @@ def test_the_customer_hears_the_ai_unless_a_human_has_taken_over(crowd: list[Occ
     assert ("ai" in audibility(crowd)["customer"]) == (has_ai and not taken_over)
     speaks = {one.seat_id for one in crowd if one.mode in (Mode.TAKEOVER, Mode.BARGE)}
     assert audibility(crowd)["customer"] - {"ai"} == speaks
-    assert ai_is_paused(crowd) == bool(speaks)
 
 
 @given(people())

@@ -24,11 +24,6 @@ class Occupant:
     mode: Mode | None = None
 
 
-def ai_is_paused(occupants: Iterable[Occupant]) -> bool:
-    """During takeover and barge the AI does not speak, and keeps listening (DESIGN: the AI's seat)."""
-    return any(one.mode in (Mode.TAKEOVER, Mode.BARGE) for one in occupants if _is_staff(one))
-
-
 def audibility(occupants: Iterable[Occupant], on_hold: bool = False) -> Table:
     """The table in force for these occupants.
 

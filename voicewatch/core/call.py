@@ -112,7 +112,6 @@ class Alert:
 class Offer:
     made: OfferMade
     state: OfferState = OfferState.PENDING
-    changed_at_ms: int = 0
 
 
 @dataclass
@@ -129,7 +128,6 @@ class Escalation:
     offered_at_ms: int | None = None
     accepted_at_ms: int | None = None
     bridged_at_ms: int | None = None
-    ended_at_ms: int | None = None
 
     @property
     def is_active(self) -> bool:
@@ -400,7 +398,7 @@ def _briefed(call: CallState, fact: BriefingReady) -> None:
 
 
 def _offered(call: CallState, fact: OfferMade) -> None:
-    call.offers[fact.offer_id] = Offer(fact, changed_at_ms=fact.at_ms)
+    call.offers[fact.offer_id] = Offer(fact)
     escalation = call.escalations.get(fact.escalation_id)
     if escalation is not None:
         escalation.nobody_free = False
@@ -411,7 +409,7 @@ def _offered(call: CallState, fact: OfferMade) -> None:
 def _offer_changed(call: CallState, fact: OfferChanged) -> None:
     offer = call.offers.get(fact.offer_id)
     if offer is not None:
-        offer.state, offer.changed_at_ms = fact.state, fact.at_ms
+        offer.state = fact.state
     if fact.state in (OfferState.REJECTED, OfferState.TIMEOUT):
         call.refusals[fact.agent_id] = fact.at_ms
 
@@ -433,7 +431,6 @@ def _handoff(call: CallState, fact: HandoffChanged) -> None:
     elif fact.state == HandoffState.BRIDGED:
         escalation.bridged_at_ms = fact.at_ms
     elif is_final(fact.state):
-        escalation.ended_at_ms = fact.at_ms
         escalation.nobody_free = False
     if fact.state == HandoffState.FAILED and fact.agent_id:
         call.refusals[fact.agent_id] = fact.at_ms
