@@ -25,7 +25,8 @@ async def test_a_call_from_the_first_word_to_the_record(house: House) -> None:
     assert invite["attributes"] == {"topic": "billing"}
     assert (await house.attach(invite["seat_token"])).status_code == 201
     customer_seat, ai_seat = call["seat_id"], invite["seat_id"]
-    await until(lambda: house.media.tables[call_id].hears.get(customer_seat) == [ai_seat])
+    both = {customer_seat: [ai_seat], ai_seat: [customer_seat]}
+    await watching.fact("audibility_changed", hears=both)  # front knows it, too
 
     now_ms = house.media.at_ms(call_id)  # from here on the customer hears the AI
     said = {"type": "said", "call_id": call_id, "text": "How can I help you today?"}

@@ -300,7 +300,7 @@ class AISeats:
     async def _said(self, told: Said, seat: Seat, at_ms: int) -> None:
         call = self._desk.shown.call(told.call_id)
         start_ms, end_ms = _when(told, at_ms)
-        if any(begin <= start_ms and (end is None or start_ms < end) for begin, end in call.ai_unheard):
+        if any(begin <= start_ms and (end is None or end_ms < end) for begin, end in call.ai_unheard):
             return  # not heard by the customer: what is heard is what is kept
         language = call.attributes.get("language") or "en"
         final = UtteranceFinal(
