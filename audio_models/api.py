@@ -222,6 +222,28 @@ def load_scorer() -> Scorer:
     return WordScorer()
 
 
+class MeaningMatcher:
+    """How likely utterances mean the same as one of some phrases, whatever their words. English.
+
+    Build one for a set of rules and keep it: the phrases are read once. Not for several threads at once.
+    """
+
+    def __init__(self, phrases: Mapping[str, Sequence[str]]) -> None:
+        """`phrases`: by name, the wordings that mean it. Raises MissingModel without the weights, and
+        ValueError for a name with no phrase that holds a word."""
+        from audio_models.meaning import PhraseIndex
+
+        self._index = PhraseIndex(phrases)
+
+    def match(self, texts: Sequence[str]) -> list[dict[str, float]]:
+        """For each text by name 0..1: the best of the name's phrases; 0.5 is as likely as not.
+
+        A text without words matches nothing (0.0 everywhere). About 6 ms of CPU a text; texts given
+        together cost less, and one scored just before costs nothing.
+        """
+        return self._index.match(texts)
+
+
 def describe_engines(transcriber: Transcriber, scorer: Scorer) -> dict[str, str]:
     """What is running, for people: part -> name, with what must be known of it."""
     fidelity = " (low fidelity)" if transcriber.low_fidelity else ""
