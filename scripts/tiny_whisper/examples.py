@@ -259,7 +259,7 @@ class ExampleSource:
         lead_s, tail_s = rng.choice([0.0, rng.uniform(0, 0.5)]), rng.uniform(0, 0.6)
         samples = np.pad(said.samples, (int(lead_s * RATE_HZ), int(tail_s * RATE_HZ)))
         example = self._target(replace(said, samples=self._on_the_line(samples)), lead_s)
-        return replace(example, mel=self._masked(example.mel))
+        return replace(example, mel=self._masked(self._another_throat(example.mel)))
 
     def _target(self, said: Utterance, lead_s: float) -> Example:
         rng, words = self._random, self._vocabulary
@@ -291,6 +291,20 @@ class ExampleSource:
         snr_db = rng.choice([rng.uniform(10, 40), 60.0])
         samples = samples + self._coloured_noise(len(samples)) * level * 10 ** (-snr_db / 20)
         return np.asarray(samples * 10 ** rng.uniform(-1.0, 0.2), np.float32)
+
+    def _another_throat(self, mel: Tensor) -> Tensor:
+        """Formants moved together, pitch and speed kept: a longer or shorter vocal tract.
+
+        A warp of the mel axis (vocal tract length perturbation, Jaitly and Hinton 2013).
+        """
+        if self._random.random() < 0.4:
+            return mel
+        bands = mel.shape[0]
+        at = (torch.arange(bands) * self._random.uniform(0.88, 1.13)).clamp(max=bands - 1)
+        below = at.floor().long()
+        share = (at - below).unsqueeze(1)
+        above = (below + 1).clamp(max=bands - 1)
+        return mel[below] * (1 - share) + mel[above] * share
 
     def _masked(self, mel: Tensor) -> Tensor:
         """Hide a band and a moment now and then (SpecAugment, arXiv 1904.08779)."""

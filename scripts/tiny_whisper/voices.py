@@ -25,7 +25,13 @@ _EDGE_S = 0.03
 
 FLITE_VOICES: Final = ("slt", "rms", "slt", "rms", "slt", "rms", "kal", "kal16")
 ESPEAK_ACCENTS: Final = ("en-us", "en-gb", "en-gb-scotland", "en-029", "en-gb-x-gbclan", "en-us-nyc")
-ESPEAK_VARIANTS: Final = ("", "+m1", "+m3", "+m7", "+f1", "+f2", "+f4")
+ESPEAK_VARIANTS: Final = (
+    "", "+m1", "+m2", "+m3", "+m4", "+m5", "+m6", "+m7", "+m8", "+f1", "+f2", "+f4", "+f5", "+Alex", "+Andy",
+    "+Annie", "+Denis", "+Diogo", "+Gene", "+Hugo", "+Jacky", "+Lee", "+Mario", "+Michael", "+Mike", "+Nguyen",
+    "+Tweaky", "+adam", "+anika", "+antonio", "+aunty", "+david", "+ed", "+edward", "+grandma", "+iven", "+john",
+    "+linda", "+marcelo", "+max", "+pablo", "+quincy", "+rob", "+robert", "+shelby", "+steph", "+travis",
+    "+victor", "+zac",
+)  # fmt: skip
 HELD_OUT_FLITE: Final = "awb"
 HELD_OUT_ESPEAK: Final = "en-gb-x-rp+f3"
 
@@ -114,10 +120,10 @@ def training_speaker(rng: random.Random) -> Speaker:
     return Speaker("espeak", voice, stretch, rng.randint(25, 75))
 
 
-def training_jobs(sentence_count: int, seed: int = 7) -> list[Job]:
+def training_jobs(sentence_count: int, seed: int = 7, text_seed: int = 1) -> list[Job]:
     """Every sentence by one speaker; scenario lines by several, most often as in the scenarios."""
     rng = random.Random(seed)
-    training, _ = sentences(sentence_count)
+    training, _ = sentences(sentence_count, text_seed)
     jobs: list[Job] = [("train", text, training_speaker(rng)) for text in training]
     repeats = min(10, max(1, sentence_count // 200))
     for text in scenario_sentences():
