@@ -26,11 +26,11 @@ _EDGE_S = 0.03
 FLITE_VOICES: Final = ("slt", "rms", "slt", "rms", "slt", "rms", "kal", "kal16")
 ESPEAK_ACCENTS: Final = ("en-us", "en-gb", "en-gb-scotland", "en-029", "en-gb-x-gbclan", "en-us-nyc")
 ESPEAK_VARIANTS: Final = (
-    "", "+m1", "+m2", "+m3", "+m4", "+m5", "+m6", "+m7", "+m8", "+f1", "+f2", "+f4", "+f5", "+Alex", "+Andy",
-    "+Annie", "+Denis", "+Diogo", "+Gene", "+Hugo", "+Jacky", "+Lee", "+Mario", "+Michael", "+Mike", "+Nguyen",
-    "+Tweaky", "+adam", "+anika", "+antonio", "+aunty", "+david", "+ed", "+edward", "+grandma", "+iven", "+john",
-    "+linda", "+marcelo", "+max", "+pablo", "+quincy", "+rob", "+robert", "+shelby", "+steph", "+travis",
-    "+victor", "+zac",
+    "", "+m1", "+m2", "+m3", "+m4", "+m5", "+m6", "+m7", "+m8", "+f1", "+f2", "+f4", "+f5", "+Alex",
+    "+Andy", "+Annie", "+Denis", "+Diogo", "+Gene", "+Hugo", "+Jacky", "+Lee", "+Mario", "+Michael",
+    "+Mike", "+Nguyen", "+Tweaky", "+adam", "+anika", "+antonio", "+aunty", "+david", "+ed", "+edward",
+    "+grandma", "+iven", "+john", "+linda", "+marcelo", "+max", "+pablo", "+quincy", "+rob", "+robert",
+    "+shelby", "+steph", "+travis", "+victor", "+zac",
 )  # fmt: skip
 HELD_OUT_FLITE: Final = "awb"
 HELD_OUT_ESPEAK: Final = "en-gb-x-rp+f3"
