@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,10 @@ class Transcript:
     avg_logprob: float | None = None
     no_speech_prob: float | None = None
     flags: tuple[str, ...] = ()
+    language: str = ""
+    """Of the words; empty where the engine was told it, or knows one only."""
+    language_probability: float | None = None
+    """How sure the engine is of a language that it found by itself."""
 
     @property
     def suspect(self) -> bool:
@@ -88,8 +92,39 @@ class Transcriber(Protocol):
         """How often each guard fired since the engine was loaded."""
 
 
+ANY_LANGUAGE = "auto"
+"""Asks an engine that knows several languages to find out which one is spoken."""
+
+
+@dataclass(frozen=True)
+class DecodeRequest:
+    """One item of `BatchTranscriber.transcribe_batch`; the fields are the arguments of `transcribe`.
+
+    Without `thorough` a final is decoded once and with the smallest beam, whatever the guards say of it.
+    """
+
+    samples: Samples
+    language: str = "en"
+    prefix: tuple[str, ...] = ()
+    final: bool = True
+    thorough: bool = True
+
+
+@runtime_checkable
+class BatchTranscriber(Transcriber, Protocol):
+    """An engine for which several decodes at once cost less than one after the other."""
+
+    max_batch: int
+
+    def window_of(self, length_ms: int) -> int:
+        """Requests of one window belong in one batch; others would be padded for nothing."""
+
+    def transcribe_batch(self, requests: Sequence[DecodeRequest]) -> list[Transcript]:
+        """A transcript for each, the same as one by one. Raises if any of them raises."""
+
+
 def load_transcriber(
-    engine: str = "auto", model: str = "", language: str = "en", workers: int = 1
+    engine: str = "auto", model: str = "", language: str = "en", workers: int = 1, beam_size: int = 1
 ) -> Transcriber:
     """The recogniser for these settings, for `workers` threads at once; nothing is ever downloaded.
 
@@ -110,7 +145,7 @@ def load_transcriber(
     from audio_models.whisper import WhisperTranscriber
 
     folder_or_name = str(BUNDLED_FOLDER) if model == BUNDLED_MODEL else model
-    return WhisperTranscriber(folder_or_name, name=model, workers=workers)
+    return WhisperTranscriber(folder_or_name, name=model, workers=workers, beam_size=beam_size)
 
 
 # ---------------------------------------------------------------- speech detection

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from audio_models.api import (
     BUNDLED_FOLDER,
     BUNDLED_MODEL,
+    BatchTranscriber,
+    DecodeRequest,
     MissingModel,
     Transcriber,
     UnsupportedLanguage,
@@ -162,3 +164,27 @@ def test_the_voice_detector_wants_20_ms() -> None:
     assert detector.voiced(bytes(640)) is False
     with pytest.raises(ValueError, match="640 bytes"):
         detector.voiced(bytes(100))
+
+
+# ---------------------------------------------------------------- several at once
+
+
+def test_a_batch_hears_what_each_would_alone(whisper: Transcriber, speech: NDArray[np.float32]) -> None:
+    assert isinstance(whisper, BatchTranscriber)
+    requests = [
+        DecodeRequest(speech),
+        DecodeRequest(np.roll(speech, 800), prefix=("I", "was"), final=False),
+        DecodeRequest(speech[:32_000]),
+        DecodeRequest(np.zeros(16_000, np.float32)),
+        DecodeRequest(np.roll(speech, 1_600)),
+        DecodeRequest(speech[8_000:], final=False),
+    ]
+    alone = [whisper.transcribe(one.samples, prefix=one.prefix, final=one.final) for one in requests]
+    assert whisper.transcribe_batch(requests) == alone
+
+
+def test_no_window_has_the_length_that_looks_like_a_spectrogram(whisper: Transcriber) -> None:
+    assert isinstance(whisper, BatchTranscriber)
+    windows = {whisper.window_of(length_ms) for length_ms in range(20, 30_001, 20)}
+    assert not {frames // 2 for frames in windows} & {80, 128}
+    assert max(windows) == 3_000
