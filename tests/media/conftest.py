@@ -114,7 +114,7 @@ def haste(request: pytest.FixtureRequest) -> Iterator[None]:
 async def stage(haste: None) -> AsyncIterator[Stage]:
     settings = MediaSettings()
     engine = Engine(bitrate_bps=24_000, complexity=4, vad_mode=2, max_legs=32, backdrop_dbfs=-65)
-    webrtc = WebRtc("127.0.0.1", allow_private=True, max_candidates=16)
+    webrtc = WebRtc("127.0.0.1", allow_private=True, max_candidates=16, lull=engine.lull)
     model, recorder = Pipe(), Pipe()
     facts: list[Fact] = []
     signals: list[Signal] = []

@@ -12,6 +12,7 @@ import gc
 import select
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -114,6 +115,7 @@ class Engine:
         self._sources: dict[int, _Source] = {}
         self._leaving: list[Leg] = []
         self._failed: list[Leg] = []
+        self._errands: deque[asyncio.Future[None]] = deque()
         self.legs: list[Leg] = []
         self.rooms: set[Room] = set()
         self.counters = Counters()
@@ -209,8 +211,25 @@ class Engine:
                 if ran:
                     self._strain(worked_ns / ran / 1e6, now_ns / 1e6)
                     worked_ns = 0
+                self._let_one_go()
         finally:
             self._epoll.close()
+
+    async def lull(self) -> None:
+        """Wait for the moment after a turn when the next one is farthest: the time for handshakes.
+
+        One waiter a turn is let go, so that the work of several never adds up to a late tick.
+        """
+        errand: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._errands.append(errand)
+        await errand
+
+    def _let_one_go(self) -> None:
+        while self._errands:
+            errand = self._errands.popleft()
+            if not errand.done():  # its waiter was not cancelled
+                errand.set_result(None)
+                return
 
     def _strain(self, work_ms: float, now_ms: float) -> None:
         """What the work of the last tick means for the encoders."""

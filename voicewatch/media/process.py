@@ -63,13 +63,15 @@ class MediaProcess:
             max_legs=media.max_calls * MAX_SEATS,
             backdrop_dbfs=media.comfort_noise_dbfs,
         )
+        self._webrtc = WebRtc(
+            settings.host,
+            allow_private=media.allow_private_addresses,
+            max_candidates=media.max_candidates,
+            lull=self.engine.lull,
+        )
         self.bridge = Bridge(
             self.engine,
-            WebRtc(
-                settings.host,
-                allow_private=media.allow_private_addresses,
-                max_candidates=media.max_candidates,
-            ),
+            self._webrtc,
             feeds,
             media,
             process=name,
@@ -79,6 +81,7 @@ class MediaProcess:
         )
 
     async def run(self) -> None:
+        await self._webrtc.warm_up()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.engine.run())

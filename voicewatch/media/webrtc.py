@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Any
 
@@ -40,12 +40,14 @@ from voicewatch.processes.problem import Problem
 log = structlog.get_logger(__name__)
 
 CONNECT_LIMIT_S = 15
+MAX_FLIGHTS = 16
+"""DTLS datagrams of one peer that wait for a lull; more are dropped, as by a network, and sent again."""
 CONSENT_INTERVAL_S, CONSENT_FAILURES = 1, 4
 """A vanished peer is known 4 to 5 s after (RFC 7675; aioice's own figures mean 31 s)."""
 
 PRIVATE_NAMES = {
     "aioice.ice": ("get_host_addresses", "CONSENT_INTERVAL", "CONSENT_FAILURES"),
-    "aioice.ice.Connection": ("_nominated", "_protocols"),
+    "aioice.ice.Connection": ("_nominated", "_protocols", "data_received"),
     "aioice.ice.StunProtocol": ("transport", "datagram_received"),
     "aiortc.RTCDtlsTransport": ("_rx_srtp", "_tx_srtp"),
     "aiortc.RTCIceTransport": ("_connection",),
@@ -60,6 +62,10 @@ PRIVATE_NAMES = {
 _OPUS = RTCRtpCodecCapability(mimeType="audio/opus", clockRate=48_000, channels=2)
 _OPUS_WANTED = {"minptime": 10, "useinbandfec": 1, "maxplaybackrate": 16_000, "stereo": 0}
 """RFC 7587 §6.1: what we like to be sent. Nothing above 8 kHz is used, so nothing above is asked for."""
+
+
+Lull = Callable[[], Awaitable[None]]
+"""Waits for a moment in which milliseconds of work make no tick late."""
 
 
 class MediaPath:
@@ -129,13 +135,16 @@ class Connection:
         self,
         pc: RTCPeerConnection,
         policy: CandidatePolicy,
+        lull: Lull,
         on_connected: Callable[[MediaPath], None],
         on_closed: Callable[[], None],
     ) -> None:
         self._pc = pc
         self._policy = policy
+        self._lull = lull
         self._candidates = 0
         self._digits_type: int | None = None
+        self._flights: set[asyncio.Task[None]] = set()
         self._on_connected, self._on_closed = on_connected, on_closed
         self._is_connected = self._is_closed = False
         self._limit = asyncio.get_running_loop().call_later(CONNECT_LIMIT_S, self._give_up)
@@ -159,13 +168,34 @@ class Connection:
     async def _negotiate(self, offer: str) -> str:
         transceiver = self._pc.addTransceiver("audio", direction="sendrecv")
         transceiver.setCodecPreferences([_OPUS])
+        await self._lull()
         await self._pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         transceiver._codecs[0].parameters = dict(_OPUS_WANTED)
         setattr(transceiver.sender, "send", _never_start)  # noqa: B010 - replaces a method of a stranger
         setattr(transceiver.receiver, "receive", _never_start)  # noqa: B010
-        await self._pc.setLocalDescription(await self._pc.createAnswer())
+        await self._lull()
+        answer = await self._pc.createAnswer()
+        self._take_handshakes_slowly(transceiver.sender.transport.transport._connection)
+        await self._lull()
+        await self._pc.setLocalDescription(answer)
         self._digits_type = digits_type(offer)
         return with_digits(str(self._pc.localDescription.sdp), offer)
+
+    def _take_handshakes_slowly(self, ice: Any) -> None:
+        """A flight of DTLS costs milliseconds of arithmetic: it is begun in a lull, one flight in each."""
+        received = ice.data_received
+
+        async def later(data: bytes, component: int) -> None:
+            await self._lull()
+            received(data, component)
+
+        def take(data: bytes, component: int) -> None:
+            if len(self._flights) < MAX_FLIGHTS:
+                flight = asyncio.get_running_loop().create_task(later(data, component))
+                self._flights.add(flight)
+                flight.add_done_callback(self._flights.discard)
+
+        ice.data_received = take
 
     async def trickle(self, fragment: str) -> None:
         """Add candidates of an SDP fragment. Raises Problem. The end of candidates needs no action."""
@@ -183,6 +213,8 @@ class Connection:
         """Say goodbye and free sockets and tasks. May be called twice; on_closed is not called any more."""
         self._is_closed = True
         self._limit.cancel()
+        for flight in self._flights:
+            flight.cancel()
         await self._pc.close()
 
     def _state_changed(self) -> None:
@@ -208,18 +240,34 @@ _ordinary_addresses = aioice.ice.get_host_addresses
 class WebRtc:
     """Makes connections that follow one policy. Sets aioice's process-wide tunables."""
 
-    def __init__(self, bind_host: str, *, allow_private: bool, max_candidates: int) -> None:
+    def __init__(
+        self, bind_host: str, *, allow_private: bool, max_candidates: int, lull: Lull | None = None
+    ) -> None:
+        self._lull = lull or _at_once
         self._policy = CandidatePolicy(_is_loopback(bind_host), allow_private, max_candidates)
         aioice.ice.CONSENT_INTERVAL, aioice.ice.CONSENT_FAILURES = CONSENT_INTERVAL_S, CONSENT_FAILURES
         aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: _addresses(
             bind_host, _ordinary_addresses(use_ipv4, use_ipv6)
         )
 
+    async def warm_up(self) -> None:
+        """Load what the first offer would load: 40 ms of imports, and keys, in the middle of other calls."""
+        caller, called = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
+        caller.addTransceiver("audio").setCodecPreferences([_OPUS])
+        connection = Connection(called, self._policy, _at_once, lambda path: None, lambda: None)
+        await caller.setLocalDescription(await caller.createOffer())
+        await connection.answer(str(caller.localDescription.sdp))
+        await asyncio.gather(connection.close(), caller.close())
+
     def connection(
         self, on_connected: Callable[[MediaPath], None], on_closed: Callable[[], None]
     ) -> Connection:
         pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        return Connection(pc, self._policy, on_connected, on_closed)
+        return Connection(pc, self._policy, self._lull, on_connected, on_closed)
+
+
+async def _at_once() -> None:
+    """No lull is waited for."""
 
 
 def _socket(protocol: Any) -> socket.socket:

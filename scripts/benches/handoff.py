@@ -1,0 +1,313 @@
+"""A hundred handoffs and as many ways back, on the real bridge with real peers; what the customer gets of it.
+
+Five calls at once, one of each kind: the bot speaks at 24 kHz mono; its track has ended; it is idle (its
+`recv` waits); it is taken in the middle of a word; the agent sends 48 kHz stereo. Every handoff has a new
+agent who connects, takes over and is let go. Bots and agents are stock aiortc peers; the customer's packets
+are stamped by the kernel (SO_TIMESTAMPNS).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.contrib.media import MediaBlackhole
+
+from tests.support.handoffs import AGENT_HZ, BOT_HZ, CASES, Arrival, Change, agent_of, bot_of, look_at
+from voicewatch.core.audibility import Occupant, Table, audibility, fallbacks
+from voicewatch.core.events import Mode, Role
+from voicewatch.load.leg import LoadLeg
+from voicewatch.load.pace import Pacer
+from voicewatch.load.talk import Ear, speech
+from voicewatch.media import rtp
+from voicewatch.processes.messages import AttachLeg, DetachLeg, Message, OpenCall, SetAudibility
+
+CORES = sorted(os.sched_getaffinity(0))
+BARS = {"handoff_gap_ms": 25.0, "breaks": 0.0, "both_voices_ms": 40.0, "click": 1.0}
+STAGGER_S = 0.37
+LED_S, TAIL_S = 1.2, 2.1
+
+
+class Host:
+    """handoff_host.py in a process of its own."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._facts: list[tuple[int, dict[str, Any]]] = []
+        self._told = asyncio.Condition()
+        self._ready = asyncio.Event()
+
+    async def start(self) -> None:
+        pipe = asyncio.subprocess.PIPE
+        path = str(Path(__file__).with_name("handoff_host.py"))
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            path,
+            self._address,
+            stdin=pipe,
+            stdout=pipe,
+            limit=1 << 20,
+            preexec_fn=settle_server,
+        )
+        self._reading = asyncio.create_task(self._read())
+        await asyncio.wait_for(self._ready.wait(), 30)
+
+    async def ask(self, message: Message) -> dict[str, Any]:
+        number = len(self._waiting)
+        self._waiting[number] = asyncio.get_running_loop().create_future()
+        assert self._process.stdin is not None
+        line = json.dumps({"id": number, "message": message.model_dump(mode="json")})
+        self._process.stdin.write(line.encode() + b"\n")
+        return await asyncio.wait_for(self._waiting[number], 20)
+
+    async def happens(self, kind: str, **fields: Any) -> int:
+        """When (CLOCK_MONOTONIC) the fact was told."""
+
+        def found() -> int | None:
+            return next(
+                (
+                    at
+                    for at, fact in self._facts
+                    if fact["type"] == kind and all(fact[name] == value for name, value in fields.items())
+                ),
+                None,
+            )
+
+        async with self._told:
+            async with asyncio.timeout(20):
+                await self._told.wait_for(lambda: found() is not None)
+        at_ns = found()
+        assert at_ns is not None
+        return at_ns
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            said = json.loads(line)
+            if "fact" in said:
+                async with self._told:
+                    self._facts.append((said["mono_ns"], said["fact"]))
+                    self._told.notify_all()
+            elif "reply" in said:
+                self._waiting[said["reply"]].set_result(said["result"])
+            else:
+                self._ready.set()
+
+    async def stop(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        await self._process.wait()
+        self._reading.cancel()
+
+
+class Customer(LoadLeg):
+    """Keeps every packet, as it was received."""
+
+    def __init__(self, name: str, packets: list[bytes]) -> None:
+        super().__init__(name, packets, Ear())
+        self.heard: list[Arrival] = []
+
+    def _listen(self, data: bytes, at_ns: int) -> None:
+        packet = rtp.parse(self._rx.unprotect(data))
+        assert packet is not None
+        self.heard.append(Arrival(at_ns, packet))
+
+
+class Peer:
+    """A stock aiortc peer that sends `voice`."""
+
+    def __init__(self, voice: MediaStreamTrack) -> None:
+        self.voice = voice
+        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._sink = MediaBlackhole()
+        self._pc.on("track", self._sink.addTrack)
+        self._pc.addTrack(voice)
+
+    async def connect(self, host: Host, call_id: str, seat_id: str, role: Role, leg_id: str) -> None:
+        await self._pc.setLocalDescription(await self._pc.createOffer())
+        answer = await host.ask(
+            AttachLeg(
+                call_id=call_id, seat_id=seat_id, role=role, leg_id=leg_id, sdp=self._pc.localDescription.sdp
+            )
+        )
+        await self._pc.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+        await self._sink.start()
+
+    async def close(self) -> None:
+        await self._sink.stop()
+        self.voice.stop()
+        await self._pc.close()
+
+
+def plain(table: Table) -> dict[str, list[str]]:
+    return {listener: sorted(heard) for listener, heard in table.items()}
+
+
+def table_of(version: int, call_id: str, agent: str | None, *, mid_word: bool) -> SetAudibility:
+    """The agent's takeover, or the AI's call."""
+    people = [Occupant("customer", Role.CUSTOMER), Occupant("ai", Role.AI)]
+    if agent is not None:
+        people.append(Occupant(agent, Role.AGENT, Mode.TAKEOVER))
+    return SetAudibility(
+        call_id=call_id,
+        version=version,
+        hears=plain(audibility(people)),
+        fallbacks={seat: plain(table) for seat, table in fallbacks(people).items()},
+        after_clause_of=None if mid_word or agent is None else "ai",
+        needs_live=agent,
+    )
+
+
+async def one_call(host: Host, case: str, handoffs: int, pacer: Pacer, said: list[bytes]) -> list[Change]:
+    """All handoffs of one kind, one after the other; takeovers and ways back alternate in the result."""
+    call_id = case.replace(" ", "-")
+    await host.ask(OpenCall(call_id=call_id, zero_mono_ns=time.monotonic_ns()))
+
+    async def answer(offer: str) -> str:
+        wanted = AttachLeg(
+            call_id=call_id, seat_id="customer", role=Role.CUSTOMER, leg_id=f"{call_id}-customer", sdp=offer
+        )
+        return str((await host.ask(wanted))["sdp"])
+
+    customer = Customer(call_id, said)
+    await customer.connect(answer, None)
+    pacer.legs.append(customer)
+    bot = Peer(bot_of(case))
+    await bot.connect(host, call_id, "ai", Role.AI, f"{call_id}-bot")
+    await host.ask(table_of(1, call_id, None, mid_word=True))
+    await host.happens("leg_live", leg_id=f"{call_id}-bot")
+    await asyncio.sleep(1 + CASES.index(case) * STAGGER_S)
+    if case == "bot finished":
+        bot.voice.finish()  # type: ignore[attr-defined]
+    elif case == "bot idle":
+        bot.voice.idle()  # type: ignore[attr-defined]
+    moments: list[tuple[int, float]] = []
+    for number in range(handoffs):
+        agent, seat_id, leg_id = Peer(agent_of(case)), f"agent{number}", f"{call_id}-agent{number}"
+        await agent.connect(host, call_id, seat_id, Role.AGENT, leg_id)
+        taking = table_of(2 * number + 2, call_id, seat_id, mid_word=case == "mid-word")
+        await host.ask(taking)
+        at_ns = await host.happens("audibility_changed", call_id=call_id, version=taking.version)
+        moments.append((at_ns, AGENT_HZ))
+        await asyncio.sleep(LED_S)
+        back = table_of(2 * number + 3, call_id, None, mid_word=True)
+        await host.ask(back)
+        moments.append(
+            (await host.happens("audibility_changed", call_id=call_id, version=back.version), BOT_HZ)
+        )
+        await asyncio.sleep(0.3)
+        await host.ask(DetachLeg(leg_id=leg_id))
+        await agent.close()
+    await asyncio.sleep(TAIL_S)
+    await bot.close()
+    return [look_at(customer.heard, at_ns, hz) for at_ns, hz in moments]
+
+
+async def measure(handoffs: int, address: str) -> tuple[dict[str, list[Change]], float]:
+    host, pacer = Host(address), Pacer()
+    await host.start()
+    sending = asyncio.create_task(pacer.run())
+    said = speech()
+    try:
+        found = await asyncio.gather(*(one_call(host, case, handoffs, pacer, said) for case in CASES))
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await asyncio.gather(*(leg.close() for leg in pacer.legs))
+        await host.stop()
+    return dict(zip(CASES, found, strict=True)), pacer.late_ms
+
+
+def settle_server() -> None:
+    """In the server's process: the last core, and real-time where that is allowed."""
+    os.sched_setaffinity(0, {CORES[-1]})
+    hasten()
+
+
+def hasten() -> bool:
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        return False
+    return True
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    ordered = sorted(values)
+    return {
+        "p50": round(ordered[len(ordered) // 2], 2),
+        "p99": round(ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))], 2),
+        "max": round(ordered[-1], 2),
+    }
+
+
+def rows_of(found: dict[str, list[Change]]) -> list[dict[str, Any]]:
+    """The measures of all, then of each kind."""
+    groups = {"all": [one for changes in found.values() for one in changes], **found}
+    rows = []
+    for group, changes in groups.items():
+        figures: dict[str, Any] = {
+            "handoff_gap_ms": spread([one.gap_ms for one in changes]),
+            "both_voices_ms": spread([one.both_ms for one in changes]),
+            "click": spread([one.step for one in changes]),
+            "breaks": sum(one.breaks for one in changes),
+        }
+        for name, value in figures.items():
+            worst = value["max"] if isinstance(value, dict) else value
+            rows.append(
+                {
+                    "name": f"{name}, {group}",
+                    "value": value,
+                    "changes": len(changes),
+                    "bar": BARS[name],
+                    "reached": worst <= BARS[name],
+                }
+            )
+    return rows
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    is_realtime = hasten()
+    if len(CORES) > 1:
+        os.sched_setaffinity(0, set(CORES[:-1]))
+    load = round(os.getloadavg()[0], 2)
+    found, late_ms = await measure(arguments.each, "127.0.0.1")
+    rows = rows_of(found)
+    machine = {
+        "cores": len(CORES),
+        "load_1m_before": load,
+        "realtime": is_realtime,
+        "python": platform.python_version(),
+        "generator_late_ms": round(late_ms, 1),
+    }
+    if arguments.json:
+        details = {case: [asdict(one) for one in changes] for case, changes in found.items()}
+        print(
+            json.dumps(
+                {"schema": 1, "bench": "handoff", "machine": machine, "measures": rows, "changes": details}
+            )
+        )
+        return
+    print(machine)
+    for row in rows:
+        print(f"{row['name']:44}{row['value']!s:52} bar {row['bar']:<5} {'' if row['reached'] else 'MISSED'}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--each", type=int, default=20, help="handoffs of each of the five kinds")
+    parser.add_argument("--json", action="store_true")
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main(parser.parse_args()))
