@@ -46,7 +46,10 @@ class Severity(StrEnum):
 
 
 class OfferState(StrEnum):
-    """States of an offer to one agent; all but pending are final for the ringing."""
+    """States of an offer (reservation) of one agent; all but pending are final for the ringing.
+
+    An accepted one goes on to wrapping (the agent has left the call, his after-call work lasts) and completed.
+    """
 
     PENDING = "pending"
     ACCEPTED = "accepted"
@@ -54,6 +57,8 @@ class OfferState(StrEnum):
     TIMEOUT = "timeout"
     CANCELED = "canceled"
     RESCINDED = "rescinded"
+    WRAPPING = "wrapping"
+    COMPLETED = "completed"
 
 
 class HandoffState(StrEnum):
@@ -163,6 +168,8 @@ class CallStarted(Fact):
     recording_consent: bool = True
     disclosure: str = ""
     """Text of the notice given to the customer (AI disclosure and recording), empty if none."""
+    customer_key: str = ""
+    """Digest of who called (`ids.customer_key`), so that all calls of a customer can be found and erased."""
 
 
 class ClockRebased(Fact):
@@ -311,6 +318,12 @@ class UtteranceFinal(Fact):
     low_fidelity: bool = False
     suspect: bool = False
     """A hallucination guard fired: shown, never enough to escalate alone."""
+    guards: list[str] = Field(default_factory=list)
+    """Which ones: loop, budget, low_logprob, low_probability, too_fast."""
+    degraded: list[str] = Field(default_factory=list)
+    """What overload took from it: light (one decode, smallest beam), other_model, late."""
+    revised_words: int = 0
+    """Words shown as settled before that it does not bear out; a `revision` tells them."""
     avg_logprob: float | None = None
     no_speech_prob: float | None = None
     latency_ms: dict[str, int] = Field(default_factory=dict)
@@ -329,6 +342,10 @@ class UtteranceScored(Fact):
     uncertainty: Uncertainty | None = None
     cues: dict[str, float] = Field(default_factory=dict)
     """0..1 by cue: wants_human, complaint, confusion, hedging, repeat, refusal, ...; rules read them."""
+    meanings: dict[str, float] = Field(default_factory=dict)
+    """0..1 by name of the rule file's `[meanings]`: how near the utterance comes to its examples."""
+    escalation: float | None = None
+    """0..1: the model's probability that a person is needed soon."""
     not_scored: dict[str, str] = Field(default_factory=dict)
     evidence: list[Evidence] = Field(default_factory=list)
 
@@ -371,6 +388,41 @@ class AlertCleared(Fact):
     by: str = ""
 
 
+class ShadowRaised(Fact):
+    """A rule on trial fired: counted, and nothing follows. `escalates`: it would have called a person."""
+
+    type: Literal["shadow_raised"] = "shadow_raised"
+    SEALED = frozenset({"evidence"})
+    alert_id: str
+    rule: str
+    severity: Severity
+    reasons: list[str]
+    escalates: bool = False
+    utterance_ids: list[str] = Field(default_factory=list)
+    evidence: list[Evidence] = Field(default_factory=list)
+
+
+class ActionAsked(Fact):
+    """What a rule asks for beside its alert: `value` is the webhook's URL, or the tag."""
+
+    type: Literal["action_asked"] = "action_asked"
+    alert_id: str
+    rule: str
+    action: Literal["webhook", "pause_recording", "resume_recording", "tag"]
+    value: str = ""
+
+
+class ActionDone(Fact):
+    """What became of an action; `detail` is free of anybody's words."""
+
+    type: Literal["action_done"] = "action_done"
+    alert_id: str
+    rule: str
+    action: Literal["webhook", "pause_recording", "resume_recording"]
+    ok: bool
+    detail: str = ""
+
+
 class EscalationRaised(Fact):
     """A person is needed: by a rule (alert_id) or by hand (by). The same id again: it got worse."""
 
@@ -384,8 +436,10 @@ class EscalationRaised(Fact):
     rule: str | None = None
     by: str = ""
     skill: str = ""
+    queue: str = ""
+    """The queue it is for, if a rule or person named one."""
     agent_id: str = ""
-    """The agent a supervisor asked for by name; he is offered first."""
+    """The agent asked for by name, by a supervisor or a rule; he is offered first."""
     evidence: list[Evidence] = Field(default_factory=list)
 
 
@@ -434,11 +488,55 @@ class OfferChanged(Fact):
     reason: str = ""
 
 
+class QueueChanged(Fact):
+    """The queue that an escalation waits in, where the routing plan has queues."""
+
+    type: Literal["queue_changed"] = "queue_changed"
+    escalation_id: str
+    queue: str
+    why: Literal["matched", "overflow", "closed"] = "matched"
+    """overflow: it waited too long in the one before; closed: that one is not open now."""
+
+
 class NobodyFree(Fact):
     """No agent could be offered the escalation; tried again when somebody becomes available."""
 
     type: Literal["nobody_free"] = "nobody_free"
     escalation_id: str
+    why: Literal["no_agents", "busy", "closed"] = "busy"
+    """no_agents: nobody works now; closed: outside the queue's hours."""
+    position: int = 1
+    """Place in the queue; 1 is next."""
+    expected_wait_s: int | None = None
+    """An estimate from the mean handle time; None where nobody works."""
+    opens_at: datetime | None = None
+    """When a closed queue opens next (UTC)."""
+    callback: bool = True
+    """Whether the customer may be offered to be called back."""
+
+
+class CallbackRequested(Fact):
+    """The customer is to be called back instead of waiting; the escalation ends with it."""
+
+    type: Literal["callback_requested"] = "callback_requested"
+    SEALED = frozenset({"number", "note"})
+    by: str
+    """Account of the AI worker, agent or supervisor who took it down."""
+    number: str = ""
+    """Empty: the number the customer calls from."""
+    when: str = ""
+    """What was agreed: as soon as possible, or an instant (ISO 8601)."""
+    note: str = ""
+
+
+class CallbackClosed(Fact):
+    """Somebody called back, or will not."""
+
+    type: Literal["callback_closed"] = "callback_closed"
+    SEALED = frozenset({"note"})
+    by: str
+    outcome: Literal["reached", "not_reached", "withdrawn"]
+    note: str = ""
 
 
 class HandoffChanged(Fact):
@@ -519,6 +617,20 @@ class RecordingGap(Fact):
     reason: str
 
 
+class RecordingChanged(Fact):
+    """Recording was paused, or goes on; in between the recordings are silent.
+
+    What `redaction.masked` hides of what is said in a pause is not written down at all.
+    """
+
+    type: Literal["recording_changed"] = "recording_changed"
+    SEALED = frozenset({"reason"})
+    state: Literal["paused", "recording"]
+    by: str = ""
+    """Account of the agent or supervisor."""
+    reason: str = ""
+
+
 # ---------------------------------------------------------------- signals
 
 
@@ -535,10 +647,32 @@ class Interim(Signal):
     tail: str
     first_partial_ms: int | None = None
     """On the first one: speech onset to this text."""
+    heard_ms: int | None = None
+    """The recogniser had heard audio up to here."""
 
     @property
     def key(self) -> str:
         return f"{self.call_id}:{self.seat_id}:interim"
+
+
+class Revision(Signal):
+    """A final changed words that were shown as settled; told right before it. No text: nothing was said."""
+
+    type: Literal["revision"] = "revision"
+    SEALED = frozenset({"committed", "text"})
+    utterance_id: str
+    seat_id: str
+    role: Role
+    committed: str
+    """As it was shown."""
+    text: str
+    """As the final has it."""
+    changed: int
+    """Settled words that are not in it any more."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.call_id}:{self.seat_id}:revision"
 
 
 class Levels(Signal):
@@ -608,6 +742,65 @@ class MediaStatus(Signal):
     @property
     def key(self) -> str:
         return f":{self.process}:media_status"
+
+
+class RecorderStatus(Signal):
+    """How the recorder fares (`call_id` is empty), about once a second. Counts are since its start."""
+
+    type: Literal["recorder_status"] = "recorder_status"
+    files: int = 0
+    """Being written."""
+    paused: int = 0
+    """Calls that are not to be recorded now."""
+    packets: int = 0
+    """Written."""
+    late: int = 0
+    """Left out: their time in the file was over. Counted when a file ends."""
+    malformed: int = 0
+    """Left out: no Opus."""
+    failures: int = 0
+    """Files that broke off or could not be begun: the disk, or no key."""
+    sync_ms: float = 0.0
+    """How long the last sync of all files took."""
+
+
+class SpeechStatus(Signal):
+    """How the model process fares (`call_id` is empty), about twice a second. Counts are since its start."""
+
+    type: Literal["speech_status"] = "speech_status"
+    process: str
+    legs: int
+    step: int
+    """Of the overload ladder: 0 normal .. 5 finals come late."""
+    step_name: str
+    load: float
+    """Share of the recogniser threads' time spent working, mean of 5 s."""
+    lag_ms: int
+    """Age of the oldest final not yet decoded."""
+    waiting_finals: int = 0
+    waiting_audio_ms: int = 0
+    steps_taken: int = 0
+    """How often the step changed."""
+    finals: int = 0
+    partials: int = 0
+    decodes: int = 0
+    batches: int = 0
+    """Calls of the recogniser; `decodes` by `batches` is how many were done at once."""
+    shed: int = 0
+    """Interim and early decodes left out, since something better had to be done."""
+    given_up: int = 0
+    """Finals that became a `transcript_gap`."""
+    hung: int = 0
+    committed_words: int = 0
+    revised_words: int = 0
+    legs_refused: int = 0
+    cpu_s: float = 0.0
+    guards: dict[str, int] = Field(default_factory=dict)
+    """How often each hallucination guard fired."""
+
+    @property
+    def key(self) -> str:
+        return f":{self.process}:speech_status"
 
 
 def _kinds(base: type[Event]) -> dict[str, type[Any]]:

@@ -1,119 +1,48 @@
 """Judgement of one call by rules: facts in, alerts and escalations out, each with its evidence.
 
-The language of the rules is in `rule_language.py`, what they can ask in `conditions.py`.
+The language of the rules is in `rule_language.py`, what they can ask in `condition_language.py`, all of them
+together in `rulebook.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 
-from voicewatch.core.conditions import (
-    FAILS,
-    Cue,
-    Duration,
-    Lasting,
-    Memory,
-    Said,
-    Silence,
-    Spoken,
-    Track,
-    Verdict,
-    Words,
-)
+from voicewatch.core.conditions import FAILS, Memory, Pieces, Spoken, Track, Verdict
 from voicewatch.core.events import (
+    ActionAsked,
     AIPaused,
+    AIReported,
     AIResumed,
     AlertCleared,
     AlertRaised,
     CallStarted,
+    Dtmf,
     EscalationRaised,
     Evidence,
     Fact,
+    Nudged,
     Role,
+    SeatOpened,
+    ShadowRaised,
     SilenceBegan,
     SilenceEnded,
     UtteranceFinal,
     UtteranceScored,
 )
-from voicewatch.core.rule_language import BadRule, Rule, parse_rules
+from voicewatch.core.rule_language import BadRule, Rule
+from voicewatch.core.rulebook import RuleBook, default_rules, leaves_of
+from voicewatch.core.said_conditions import Interrupts, Said
 
 __all__ = ["BadRule", "Judge", "Rule", "RuleBook", "default_rules"]
 
 MAX_EVIDENCE = 8
 """Pieces of evidence in one alert; the newest are kept."""
-
-
-@dataclass(frozen=True)
-class RuleBook:
-    """All rules, in the file's order, shared by all calls. Made by `parse` or `default_rules`."""
-
-    rules: tuple[Rule, ...]
-    source: str = ""
-    words: dict[Role, tuple[tuple[int, Said], ...]] = field(default_factory=dict)
-    """(rule's place, leaf) of those that look at words, by the role whose utterances they look at."""
-    scores: dict[Role, tuple[tuple[int, Said], ...]] = field(default_factory=dict)
-    """The same of those that look at scores."""
-    cues: dict[tuple[Role, str], tuple[tuple[int, Said], ...]] = field(default_factory=dict)
-    """The same of those that only an utterance with a certain cue concerns."""
-    timed: tuple[int, ...] = ()
-    """Places of rules that time alone can raise."""
-    lasting: frozenset[int] = frozenset()
-    """Places of rules that must see every change, as they ask for an unbroken time."""
-    size: int = 0
-    """How many conditions there are, so how many tracks a memory needs."""
-
-    @classmethod
-    def parse(cls, text: str) -> RuleBook:
-        """Rules from TOML; BadRule names what is wrong, where, and the nearest valid word."""
-        return _number(parse_rules(text), text)
-
-    def view(self) -> list[dict[str, str]]:
-        """The `rules` list of GET /api/rules."""
-        return [
-            {"name": rule.name, "severity": rule.severity.value, "text": rule.text} for rule in self.rules
-        ]
-
-
-@cache
-def default_rules() -> RuleBook:
-    """The set that comes with VoiceWatch."""
-    return RuleBook.parse(files("voicewatch.core").joinpath("default_rules.toml").read_text(encoding="utf-8"))
-
-
-def _number(rules: tuple[Rule, ...], source: str) -> RuleBook:
-    words: dict[Role, list[tuple[int, Said]]] = {role: [] for role in Role}
-    scores: dict[Role, list[tuple[int, Said]]] = {role: [] for role in Role}
-    cues: dict[tuple[Role, str], list[tuple[int, Said]]] = {}
-    timed: dict[int, None] = {}
-    lasting: set[int] = set()
-    number = 0
-    for place, rule in enumerate(rules):
-        for condition in rule.conditions():
-            condition.number = number
-            number += 1
-            if isinstance(condition, Said):
-                condition.while_ai = rule.while_ai
-                if isinstance(condition, Cue) and condition.of_last is None:
-                    cues.setdefault((condition.role, condition.name), []).append((place, condition))
-                else:
-                    leaves = words if isinstance(condition, Words) else scores
-                    leaves[condition.role].append((place, condition))
-            elif isinstance(condition, Silence | Duration | Lasting):
-                timed[place] = None
-                lasting |= {place} if isinstance(condition, Lasting) else set()
-    return RuleBook(
-        rules,
-        source,
-        {role: tuple(found) for role, found in words.items()},
-        {role: tuple(found) for role, found in scores.items()},
-        {key: tuple(found) for key, found in cues.items()},
-        tuple(timed),
-        frozenset(lasting),
-        number,
-    )
+LOOKS_BACK = 6
+"""Utterances among which one that was interrupted is looked for."""
+RULE_SAYS = "rule:"
+"""Whose word it is when a rule speaks to the AI: this and the rule's name."""
 
 
 @dataclass
@@ -121,19 +50,20 @@ class _Standing:
     """How one rule stands in one call."""
 
     alert: AlertRaised | None = None
-    """The open alert, as last stated."""
+    """The open alert, as last stated; of a shadow rule it is known here only."""
     raised_ms: int | None = None
     escalated: bool = False
     """The open alert has called a person."""
+    acted: bool = False
+    """What the rule asks for beside its alert has been asked."""
     unheld_since_ms: int | None = None
     used: set[str] = field(default_factory=set)
     """Utterances that were evidence once: a rule is raised again only by something new."""
     news: bool = False
     """Something was heard since the rule was last raised or found to have nothing new."""
-    not_evaluated: str = ""
 
 
-Judgement = AlertRaised | AlertCleared | EscalationRaised
+Judgement = AlertRaised | AlertCleared | EscalationRaised | ShadowRaised | ActionAsked | Nudged
 
 
 class Judge:
@@ -150,26 +80,24 @@ class Judge:
         self._memory = Memory({}, [Track() for _ in range(rulebook.size)])
         self._standings = [_Standing() for _ in rulebook.rules]
         self._by_alert: dict[str, int] = {}
-        self._places = {rule.name: place for place, rule in enumerate(rulebook.rules)}
+        self._places = rulebook.places({})
+        self._judging = frozenset(self._places.values())
+        self._customers: set[str] = set()
         self._human_speaks = False
-        self._restless: set[int] = set(rulebook.lasting)
-        """Rules that every word may change: to clear their alert, to be evaluated after all, to start anew.
-        What clears an alert by time alone is left to `tick`."""
 
     @property
     def not_evaluated(self) -> dict[str, str]:
-        """Rule -> why it could not be evaluated when it was last looked at."""
+        """Rule -> why it cannot be evaluated now."""
+        book, found = self.rulebook, {}
         unscored = {one.role for one in self._memory.spoken if one.scored is None}
-        pending = {
-            self.rulebook.rules[place].name: "an utterance is not scored yet"
-            for role in unscored
-            for place, _ in self._leaves_of_scores(role)
-        }
-        return pending | {
-            rule.name: standing.not_evaluated
-            for rule, standing in zip(self.rulebook.rules, self._standings, strict=True)
-            if standing.not_evaluated
-        }
+        waiting = {place for role in unscored for place, _ in self._leaves_of_scores(role)}
+        for name, place in self._places.items():
+            verdict = self._verdict(book.rules[place])
+            if place in waiting and not verdict.holds:
+                found[name] = verdict.reason or "an utterance is not scored yet"
+            elif verdict.holds is None:
+                found[name] = verdict.reason
+        return found
 
     def push(self, fact: Fact) -> list[Judgement]:
         """Takes a new fact; the alerts and escalations that follow from it."""
@@ -179,59 +107,130 @@ class Judge:
     def learn(self, fact: Fact) -> None:
         """Takes a fact of the past; what followed from it is in the journal too."""
         for place in self._take(fact):
-            self._verdict(place)
+            rule, standing = self.rulebook.rules[place], self._standings[place]
+            verdict = self._look(place)
+            if rule.shadow and standing.alert is not None and not verdict.holds:
+                self._clear(rule, standing, verdict)
 
     def tick(self, at_ms: int) -> list[Judgement]:
         """Lets time pass: silences, windows, cooldowns."""
         self._memory.now_ms = max(self._memory.now_ms, at_ms)
-        rules = self._by_alert.values() if self._by_alert else ()
-        return self._judge(sorted({*self.rulebook.timed, *self._restless, *rules}))
+        open_ones = self._by_alert.values() if self._by_alert else ()
+        return self._judge({*self.rulebook.timed, *self.rulebook.restless, *open_ones})
+
+    def withdraw(self, open_alerts: Iterable[AlertRaised], at_ms: int) -> list[AlertCleared]:
+        """Clears alerts of rules that are not, or no longer, in the book."""
+        return [
+            AlertCleared(call_id=self._call_id, at_ms=at_ms, alert_id=one.alert_id, why="the rule is gone")
+            for one in open_alerts
+            if one.rule not in self._places
+        ]
 
     # ------------------------------------------------------------ taking facts
 
-    def _take(self, fact: Fact) -> Sequence[int]:
+    def _take(self, fact: Fact) -> Iterable[int]:
         """Remembers; returns the places of the rules that may stand differently now."""
         memory = self._memory
         memory.now_ms = max(memory.now_ms, fact.at_ms)
         match fact:
-            case UtteranceFinal():
-                return self._hear(fact)
-            case UtteranceScored():
+            case UtteranceFinal() | UtteranceScored():
                 return self._hear(fact)
             case SilenceBegan():
                 memory.silent_since_ms = fact.since_ms
                 return self.rulebook.timed
             case SilenceEnded():
                 memory.silent_since_ms = None
+                memory.silent_before_ms += max(0, fact.at_ms - fact.since_ms)
                 return self.rulebook.timed
+            case Dtmf() if fact.seat_id in self._customers:
+                memory.keys.append((fact.at_ms, fact.digit))
+                return self.rulebook.of_call
+            case AIReported():
+                return self._take_report(fact)
             case CallStarted():
                 memory.attributes = dict(fact.attributes)
+                self._places = self.rulebook.places(memory.attributes)
+                self._judging = frozenset(self._places.values())
                 return range(len(self.rulebook.rules))
             case AIPaused() | AIResumed():
                 self._human_speaks = isinstance(fact, AIPaused)
                 return range(len(self.rulebook.rules))
+            case SeatOpened() if fact.role == Role.CUSTOMER:
+                self._customers.add(fact.seat_id)
             case AlertRaised():
                 self._note_raised(fact)
+            case ShadowRaised():
+                self._note_raised(_as_alert(fact))
             case EscalationRaised() if fact.alert_id in self._by_alert:
                 self._standings[self._by_alert[fact.alert_id]].escalated = True
+            case ActionAsked() if fact.alert_id in self._by_alert:
+                self._standings[self._by_alert[fact.alert_id]].acted = True
+            case Nudged() if fact.by.startswith(RULE_SAYS):
+                place = self._places.get(fact.by.removeprefix(RULE_SAYS))
+                if place is not None:
+                    self._standings[place].acted = True
             case AlertCleared():
                 self._note_cleared(fact)
         return ()
 
-    def _hear(self, fact: UtteranceFinal | UtteranceScored) -> Sequence[int]:
+    def _take_report(self, fact: AIReported) -> Iterable[int]:
+        value = fact.data.get("value")
+        if fact.kind == "tool" and fact.data.get("ok") is False:
+            self._memory.tools_failed.append((fact.at_ms, str(fact.data.get("name", ""))))
+        elif fact.kind == "confidence" and isinstance(value, int | float):
+            self._memory.ai_confidence = float(value)
+        return self.rulebook.of_call
+
+    def _hear(self, fact: UtteranceFinal | UtteranceScored) -> Iterable[int]:
         spoken = self._spoken(fact)
         if isinstance(fact, UtteranceFinal):
-            again, spoken.final = spoken.final is not None, fact
-            leaves: Iterable[tuple[int, Said]] = self.rulebook.words[spoken.role]
+            again = spoken.final is not None
+            self._hear_words(spoken, fact, again)
+            leaves: Iterable[tuple[int, Said]] = self._concerned_by_words(spoken, again)
         else:
             again, spoken.scored = spoken.scored is not None, fact
-            leaves = self._concerned(fact, again)
-        touched = {place for place, leaf in leaves if leaf.observe(spoken, self._memory, again)}
+            leaves = self._concerned_by_scores(fact, again)
+        memory = self._memory
+        touched = {place for place, leaf in leaves if leaf.observe(spoken, memory, again)}
         for place in touched:
             self._standings[place].news = True
-        return sorted(touched | self._restless)
+        return touched | self.rulebook.restless if self.rulebook.restless else touched
 
-    def _concerned(self, fact: UtteranceScored, again: bool) -> Iterable[tuple[int, Said]]:
+    def _hear_words(self, spoken: Spoken, fact: UtteranceFinal, again: bool) -> None:
+        spoken.hear(fact)
+        spoken.found = self.rulebook.phrases[spoken.role].find(spoken.words)
+        others = [one for one in self._memory.spoken if one.role != spoken.role and one.final is not None]
+        spoken.before = others[-1] if others else None
+        if not again:
+            talk_ms = self._memory.talk_ms
+            talk_ms[spoken.role] = talk_ms.get(spoken.role, 0) + max(0, fact.end_ms - fact.start_ms)
+        for other in others[-LOOKS_BACK:]:
+            self._compare_times(spoken, other)
+
+    def _compare_times(self, spoken: Spoken, other: Spoken) -> None:
+        """Who of the two spoke over the other: the one that began later."""
+        ours, theirs = spoken.final, other.final
+        if ours is None or theirs is None:
+            return
+        overlap_ms = min(ours.end_ms, theirs.end_ms) - max(ours.start_ms, theirs.start_ms)
+        if overlap_ms <= 0:
+            return
+        later = spoken if ours.start_ms > theirs.start_ms else other
+        later.interrupted_ms = max(later.interrupted_ms, overlap_ms)
+        if later is other:
+            for _, leaf in self.rulebook.words[other.role]:
+                if isinstance(leaf, Interrupts):
+                    leaf.observe(other, self._memory, again=True)
+
+    def _concerned_by_words(self, spoken: Spoken, again: bool) -> Iterator[tuple[int, Said]]:
+        book = self.rulebook
+        yield from book.words[spoken.role]
+        if again:
+            yield from (found for found in book.found.values() if found[1].role == spoken.role)
+        else:
+            yield from (book.found[number] for number in spoken.found if number in book.found)
+
+    def _concerned_by_scores(self, fact: UtteranceScored, again: bool) -> Iterable[tuple[int, Said]]:
         """The leaves that these scores can say something to."""
         if again or fact.not_scored:
             return self._leaves_of_scores(fact.role)
@@ -258,12 +257,10 @@ class Judge:
             return  # a rule of an earlier rule file
         standing = self._standings[place]
         if standing.alert is None or standing.alert.alert_id != fact.alert_id:
-            standing.escalated = False
+            standing.escalated = standing.acted = False
         standing.alert, standing.raised_ms, standing.unheld_since_ms = fact, fact.at_ms, None
         standing.used.update(fact.utterance_ids)
         self._by_alert[fact.alert_id] = place
-        if self.rulebook.rules[place].clear is not None:
-            self._restless.add(place)
 
     def _note_cleared(self, fact: AlertCleared) -> None:
         place = self._by_alert.get(fact.alert_id)
@@ -276,23 +273,24 @@ class Judge:
 
     # ------------------------------------------------------------ judging
 
-    def _verdict(self, place: int) -> Verdict:
-        rule, standing = self.rulebook.rules[place], self._standings[place]
+    def _verdict(self, rule: Rule) -> Verdict:
         silenced = rule.while_ai and self._human_speaks
-        verdict = FAILS if silenced else rule.when.verdict(self._memory)
-        standing.not_evaluated = verdict.reason
-        may_clear = standing.alert is not None and rule.clear is not None
-        if may_clear or verdict.reason or place in self.rulebook.lasting:
-            self._restless.add(place)
-        else:
-            self._restless.discard(place)
+        return FAILS if silenced else rule.when.verdict(self._memory)
+
+    def _look(self, place: int) -> Verdict:
+        """How the rule stands. What spoke for it is spent once its `clear` holds and it does not."""
+        rule = self.rulebook.rules[place]
+        verdict = self._verdict(rule)
+        if not verdict.holds and rule.clear is not None and rule.clear.verdict(self._memory).holds:
+            for leaf in leaves_of(rule.when):
+                self._memory.tracks[leaf.number].matches.clear()
         return verdict
 
     def _judge(self, places: Iterable[int]) -> list[Judgement]:
         said: list[Judgement] = []
-        for place in places:
+        for place in sorted(self._judging.intersection(places)):
             rule, standing = self.rulebook.rules[place], self._standings[place]
-            verdict = self._verdict(place)
+            verdict = self._look(place)
             if verdict.holds:
                 found = self._raise(rule, standing)
             elif standing.alert is not None:
@@ -306,7 +304,7 @@ class Judge:
 
     def _raise(self, rule: Rule, standing: _Standing) -> list[Judgement]:
         standing.unheld_since_ms = None
-        if standing.alert is not None and not standing.news:
+        if standing.alert is not None and (rule.shadow or not standing.news):
             return []
         now_ms = self._memory.now_ms
         rests = standing.raised_ms is not None and now_ms - standing.raised_ms < rule.cooldown_ms
@@ -341,9 +339,12 @@ class Judge:
             utterance_ids=ids,
             evidence=_distinct(evidence)[-MAX_EVIDENCE:],
         )
-        if not rule.escalates or doubtful:
+        if rule.shadow:
+            return [_as_shadow(alert, rule.escalates and not doubtful)]
+        if doubtful:
             return [alert]
-        return [alert, self._escalation(rule, alert)]
+        asked = [] if before is not None and standing.acted else self._asked(rule, alert)
+        return [alert, *([self._escalation(rule, alert)] if rule.escalates else []), *asked]
 
     def _escalation(self, rule: Rule, alert: AlertRaised) -> EscalationRaised:
         return EscalationRaised(
@@ -356,12 +357,37 @@ class Judge:
             alert_id=alert.alert_id,
             rule=rule.name,
             skill=rule.skill,
+            agent_id=rule.agent,
             evidence=alert.evidence,
         )
 
-    def _explained(
-        self, rule: Rule, pieces: Sequence[tuple[Spoken | None, Evidence]], ids: Sequence[str], doubtful: bool
-    ) -> list[Evidence]:
+    def _asked(self, rule: Rule, alert: AlertRaised) -> list[Judgement]:
+        """What the rule wants done beside the alert, once for each alert."""
+
+        def action(kind: str, value: str = "") -> ActionAsked:
+            return ActionAsked.model_validate(
+                {
+                    "call_id": alert.call_id,
+                    "at_ms": alert.at_ms,
+                    "alert_id": alert.alert_id,
+                    "rule": rule.name,
+                    "action": kind,
+                    "value": value,
+                }
+            )
+
+        asked: list[Judgement] = [action("tag", tag) for tag in rule.tags]
+        if rule.recording:
+            asked.append(action(f"{rule.recording}_recording"))
+        if rule.webhook:
+            asked.append(action("webhook", rule.webhook))
+        if rule.tell_ai:
+            asked.append(
+                Nudged(call_id=alert.call_id, at_ms=alert.at_ms, by=RULE_SAYS + rule.name, text=rule.tell_ai)
+            )
+        return asked
+
+    def _explained(self, rule: Rule, pieces: Pieces, ids: Sequence[str], doubtful: bool) -> list[Evidence]:
         """The evidence of this alert with the rule's text as its note."""
         note = rule.text + (" Recognised badly: not enough to call a person." if doubtful else "")
         return [
@@ -374,20 +400,35 @@ class Judge:
         alert, now_ms = standing.alert, self._memory.now_ms
         if alert is None:
             return []
+        why = ""
         if rule.clear is not None and rule.clear.verdict(self._memory).holds:
-            return [self._cleared(alert, "it has become better")]
-        if rule.clear_after_ms is None or verdict.holds is None:
+            why = "it has become better"
+        elif rule.clear_after_ms is not None and verdict.holds is not None:
+            if standing.unheld_since_ms is None:
+                standing.unheld_since_ms = now_ms
+            if now_ms - standing.unheld_since_ms >= rule.clear_after_ms:
+                why = "it is over"
+        if not why:
             return []
-        if standing.unheld_since_ms is None:
-            standing.unheld_since_ms = now_ms
-        if now_ms - standing.unheld_since_ms >= rule.clear_after_ms:
-            return [self._cleared(alert, "it is over")]
-        return []
+        cleared = AlertCleared(call_id=self._call_id, at_ms=now_ms, alert_id=alert.alert_id, why=why)
+        if rule.shadow:
+            self._note_cleared(cleared)
+            return []
+        return [cleared]
 
-    def _cleared(self, alert: AlertRaised, why: str) -> AlertCleared:
-        return AlertCleared(
-            call_id=self._call_id, at_ms=self._memory.now_ms, alert_id=alert.alert_id, why=why
-        )
+
+def _as_shadow(alert: AlertRaised, escalates: bool) -> ShadowRaised:
+    fields = alert.model_dump(include={"call_id", "at_ms", "alert_id", "rule", "utterance_ids"})
+    return ShadowRaised(
+        **fields, severity=alert.severity, reasons=alert.reasons, evidence=alert.evidence, escalates=escalates
+    )
+
+
+def _as_alert(shadow: ShadowRaised) -> AlertRaised:
+    fields = shadow.model_dump(include={"call_id", "at_ms", "alert_id", "rule", "utterance_ids"})
+    return AlertRaised(
+        **fields, severity=shadow.severity, reasons=shadow.reasons, evidence=shadow.evidence, headline=""
+    )
 
 
 def _all_doubtful(heard: Sequence[Spoken]) -> bool:
@@ -416,7 +457,7 @@ def _overlaps(one: Evidence, other: Evidence) -> bool:
     return one.start < other.end and other.start < one.end
 
 
-def _headline(rule: Rule, times: int, pieces: Sequence[tuple[Spoken | None, Evidence]]) -> str:
+def _headline(rule: Rule, times: int, pieces: Pieces) -> str:
     seconds = next((piece.value for _, piece in pieces if piece.kind == "silence" and piece.value), 0.0)
     counted = "" if times < 2 else "twice" if times == 2 else f"{times} times"
     return rule.headline.format(times=counted, seconds=round(seconds)).strip()
