@@ -24,7 +24,18 @@ from typing import Any
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.contrib.media import MediaBlackhole
 
-from tests.support.handoffs import AGENT_HZ, BOT_HZ, CASES, Arrival, Change, agent_of, bot_of, look_at
+from tests.support.handoffs import (
+    AFTER_NS,
+    AGENT_HZ,
+    BEFORE_NS,
+    BOT_HZ,
+    CASES,
+    Arrival,
+    Change,
+    agent_of,
+    bot_of,
+    look_at,
+)
 from voicewatch.core.audibility import Occupant, Table, audibility, fallbacks
 from voicewatch.core.events import Mode, Role
 from voicewatch.load.leg import LoadLeg
@@ -36,6 +47,7 @@ from voicewatch.processes.messages import AttachLeg, DetachLeg, Message, OpenCal
 CORES = sorted(os.sched_getaffinity(0))
 BARS = {"handoff_gap_ms": 25.0, "breaks": 0.0, "both_voices_ms": 40.0, "click": 1.0}
 STAGGER_S = 0.37
+UNDISTURBED = "no time stolen"
 LED_S, TAIL_S = 1.2, 2.1
 
 
@@ -63,6 +75,7 @@ class Host:
         )
         self._reading = asyncio.create_task(self._read())
         await asyncio.wait_for(self._ready.wait(), 30)
+        self.is_realtime = os.sched_getscheduler(self._process.pid) == os.SCHED_RR
 
     async def ask(self, message: Message) -> dict[str, Any]:
         number = len(self._waiting)
@@ -170,8 +183,14 @@ def table_of(version: int, call_id: str, agent: str | None, *, mid_word: bool) -
     )
 
 
-async def one_call(host: Host, case: str, handoffs: int, pacer: Pacer, said: list[bytes]) -> list[Change]:
-    """All handoffs of one kind, one after the other; takeovers and ways back alternate in the result."""
+Moments = list[tuple[int, float]]
+"""When the table changed (CLOCK_MONOTONIC, ns) and whose tone came."""
+
+
+async def one_call(
+    host: Host, case: str, handoffs: int, pacer: Pacer, said: list[bytes]
+) -> tuple[Customer, Moments]:
+    """All handoffs of one kind, one after the other; takeovers and ways back alternate in the moments."""
     call_id = case.replace(" ", "-")
     await host.ask(OpenCall(call_id=call_id, zero_mono_ns=time.monotonic_ns()))
 
@@ -193,7 +212,7 @@ async def one_call(host: Host, case: str, handoffs: int, pacer: Pacer, said: lis
         bot.voice.finish()  # type: ignore[attr-defined]
     elif case == "bot idle":
         bot.voice.idle()  # type: ignore[attr-defined]
-    moments: list[tuple[int, float]] = []
+    moments: Moments = []
     for number in range(handoffs):
         agent, seat_id, leg_id = Peer(agent_of(case)), f"agent{number}", f"{call_id}-agent{number}"
         await agent.connect(host, call_id, seat_id, Role.AGENT, leg_id)
@@ -212,36 +231,66 @@ async def one_call(host: Host, case: str, handoffs: int, pacer: Pacer, said: lis
         await agent.close()
     await asyncio.sleep(TAIL_S)
     await bot.close()
-    return [look_at(customer.heard, at_ns, hz) for at_ns, hz in moments]
+    return customer, moments
 
 
-async def measure(handoffs: int, address: str) -> tuple[dict[str, list[Change]], float]:
-    host, pacer = Host(address), Pacer()
+async def measure(host: Host, thief: Thief, handoffs: int) -> tuple[dict[str, list[Change]], float]:
+    """By kind, and of those in whose time nothing was stolen; how late the generator was."""
+    pacer = Pacer()
     await host.start()
-    sending = asyncio.create_task(pacer.run())
+    sending = asyncio.gather(pacer.run(), thief.watch())
     said = speech()
     try:
-        found = await asyncio.gather(*(one_call(host, case, handoffs, pacer, said) for case in CASES))
+        calls = await asyncio.gather(*(one_call(host, case, handoffs, pacer, said) for case in CASES))
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
         await asyncio.gather(*(leg.close() for leg in pacer.legs))
         await host.stop()
-    return dict(zip(CASES, found, strict=True)), pacer.late_ms
+    found = {
+        case: [look_at(customer.heard, at_ns, hz) for at_ns, hz in moments]
+        for case, (customer, moments) in zip(CASES, calls, strict=True)
+    }
+    found[UNDISTURBED] = [
+        change
+        for case, (_, moments) in zip(CASES, calls, strict=True)
+        for change, (at_ns, _) in zip(found[case], moments, strict=True)
+        if thief.took_ms(at_ns - BEFORE_NS, at_ns + AFTER_NS) == 0
+    ]
+    return found, pacer.late_ms
 
 
 def settle_server() -> None:
     """In the server's process: the last core, and real-time where that is allowed."""
     os.sched_setaffinity(0, {CORES[-1]})
-    hasten()
-
-
-def hasten() -> bool:
-    try:
+    with contextlib.suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    except PermissionError:
-        return False
-    return True
+
+
+class Thief:
+    """What the machine's own host took from the server's core (/proc/stat), to tell its gaps from ours."""
+
+    EVERY_S = 0.05
+
+    def __init__(self) -> None:
+        self._samples: list[tuple[int, int]] = []
+
+    async def watch(self) -> None:
+        while True:
+            self._samples.append((time.monotonic_ns(), _stolen_ms()))
+            await asyncio.sleep(self.EVERY_S)
+
+    def took_ms(self, start_ns: int = 0, end_ns: int = 1 << 63) -> int:
+        """Between the samples around."""
+        before = [stolen for at, stolen in self._samples if at <= start_ns] or [self._samples[0][1]]
+        after = [stolen for at, stolen in self._samples if at >= end_ns] or [self._samples[-1][1]]
+        return after[0] - before[-1]
+
+
+def _stolen_ms() -> int:
+    lines = Path("/proc/stat").read_text().splitlines()
+    mine = next(line for line in lines if line.startswith(f"cpu{CORES[-1]} "))
+    return int(mine.split()[8]) * 1000 // os.sysconf("SC_CLK_TCK")
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
@@ -255,9 +304,11 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 def rows_of(found: dict[str, list[Change]]) -> list[dict[str, Any]]:
     """The measures of all, then of each kind."""
-    groups = {"all": [one for changes in found.values() for one in changes], **found}
+    groups = {"all": [one for case in CASES for one in found[case]], **found}
     rows = []
     for group, changes in groups.items():
+        if not changes:
+            continue
         figures: dict[str, Any] = {
             "handoff_gap_ms": spread([one.gap_ms for one in changes]),
             "both_voices_ms": spread([one.both_ms for one in changes]),
@@ -279,16 +330,17 @@ def rows_of(found: dict[str, list[Change]]) -> list[dict[str, Any]]:
 
 
 async def main(arguments: argparse.Namespace) -> None:
-    is_realtime = hasten()
-    if len(CORES) > 1:
+    if len(CORES) > 1:  # not real-time: what counts is stamped by the kernel as it leaves the server
         os.sched_setaffinity(0, set(CORES[:-1]))
     load = round(os.getloadavg()[0], 2)
-    found, late_ms = await measure(arguments.each, "127.0.0.1")
+    host, thief = Host("127.0.0.1"), Thief()
+    found, late_ms = await measure(host, thief, arguments.each)
     rows = rows_of(found)
     machine = {
         "cores": len(CORES),
         "load_1m_before": load,
-        "realtime": is_realtime,
+        "server_realtime": host.is_realtime,
+        "stolen_ms": thief.took_ms(),
         "python": platform.python_version(),
         "generator_late_ms": round(late_ms, 1),
     }

@@ -106,3 +106,12 @@ def test_nobody_hears_himself_whatever_is_told() -> None:
     one.want(SetAudibility(call_id="call", version=1, hears={"customer": ["customer", "ai"]}))
     one.tick(0, set(), {})
     assert one.table["customer"] == {"ai"}
+
+
+def test_a_seat_is_known_while_a_table_has_a_place_for_it() -> None:
+    one = switch([CUSTOMER, AI, AGENT])
+    assert one.want(command(2, [CUSTOMER, AI]))
+    assert one.knows("agent")
+    one.tick(20, LIVE, {})
+    assert not one.knows("agent")
+    assert one.knows("ai")

@@ -114,7 +114,11 @@ class Change:
 def look_at(heard: Sequence[Arrival], changed_ns: int, new_hz: float) -> Change:
     """`changed_ns`: when the table changed, on CLOCK_MONOTONIC like the arrivals."""
     near = [one for one in heard if changed_ns - BEFORE_NS <= one.at_ns < changed_ns + AFTER_NS]
-    pcm = decoded([one.packet for one in heard if one.at_ns < changed_ns + AFTER_NS])
+    begins_ns, ends_ns = (
+        changed_ns - 2 * BEFORE_NS,
+        changed_ns + AFTER_NS,
+    )  # a second for the decoder to settle
+    pcm = decoded([one.packet for one in heard if begins_ns <= one.at_ns < ends_ns])
     starts = len(pcm) - len(near) * CHUNK_SAMPLES
     turn = sum(one.at_ns < changed_ns for one in near) * CHUNK_SAMPLES + starts
     return Change(

@@ -157,6 +157,8 @@ class Bridge:
         seat = call.seats.get(wanted.seat_id)
         if seat is None:
             if len(call.seats) >= MAX_SEATS:
+                self._forget_left_seats(call)
+            if len(call.seats) >= MAX_SEATS:
                 raise Problem(409, "Call is full", f"a call has at most {MAX_SEATS} seats", field="seat_id")
             seat = call.seats[wanted.seat_id] = Seat(wanted.seat_id, wanted.role, wanted.transcribe)
         arriving = Attachment(call, seat, wanted.leg_id)
@@ -305,6 +307,14 @@ class Bridge:
             task = asyncio.get_running_loop().create_task(attachment.connection.close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+
+    def _forget_left_seats(self, call: Call) -> None:
+        """Room for newcomers in a call that many have come to and left again."""
+        for seat in list(call.seats.values()):
+            if seat.attached is None and seat.arriving is None and not call.switch.knows(seat.seat_id):
+                del call.seats[seat.seat_id]
+                if seat.stream is not None:
+                    self._feeds.close(seat.stream, self._at_ms(call), "left")
 
     # -------------------------------------------------------------- who hears whom
 

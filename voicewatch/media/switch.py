@@ -34,6 +34,10 @@ class Switch:
         """Of the table that is waiting, else of the one in force."""
         return self.version if self._waiting is None else self._waiting.version
 
+    def knows(self, seat_id: str) -> bool:
+        """Whether the table in force or the one waiting has a place for that seat."""
+        return seat_id in self.table or (self._waiting is not None and seat_id in self._waiting.hears)
+
     def want(self, wanted: SetAudibility) -> bool:
         """Take a newer table as the next one; False when it is not newer than what is in force or waiting."""
         if wanted.version <= self.newest_version:
