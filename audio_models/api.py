@@ -75,9 +75,12 @@ class Transcriber(Protocol):
     """faster-whisper, pocketsphinx, scripted."""
     model: str
     """Which model of the engine, as shown to people."""
-    description: str
     low_fidelity: bool
     """True where its words must not be trusted with automatic decisions."""
+
+    @property
+    def description(self) -> str:
+        """What people should know of it."""
 
     def transcribe(
         self, samples: Samples, *, language: str = "en", prefix: Sequence[str] = (), final: bool = True

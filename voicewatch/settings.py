@@ -74,6 +74,10 @@ class SpeechSettings(Section):
     partial_step_ms: int = Field(500, ge=200, description="new audio between two interim decodes")
     max_utterance_ms: int = Field(12_000, ge=3_000, le=30_000)
     workers: int = Field(1, ge=1, le=16, description="recogniser threads")
+    beam_size: int = Field(1, ge=1, le=10, description="of finals; 5 costs a third more")
+    overload_model: str = Field(
+        "", description="a smaller Whisper that takes over when there is too much to do; empty: none"
+    )
 
 
 class JudgementSettings(Section):

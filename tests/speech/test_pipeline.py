@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from audio_models.api import Transcript
 from voicewatch.core.endpointing import Ended
 from voicewatch.core.events import Role
 from voicewatch.settings import SpeechSettings
 from voicewatch.speech.jobs import Job, Kind
-from voicewatch.speech.pipeline import Heard, Output, Pipeline, Shown, Stream
+from voicewatch.speech.pipeline import Heard, Output, Pipeline, Revised, Shown, Stream
 
 Chunk = tuple[int, bytes, bool, int]
 STREAM = Stream(1, "call", "seat", Role.CUSTOMER)
@@ -21,6 +23,12 @@ def feed(pipeline: Pipeline, chunks: list[Chunk]) -> list[Output]:
 
 def jobs(outputs: list[Output], kind: Kind) -> list[Job]:
     return [one for one in outputs if isinstance(one, Job) and one.kind is kind]
+
+
+def audio_of(job: Job) -> NDArray[np.float32]:
+    audio = job.audio()
+    assert audio is not None
+    return audio
 
 
 @pytest.fixture
@@ -44,17 +52,21 @@ def test_a_partial_hears_the_newest_audio_when_it_is_taken(
 ) -> None:
     partial = jobs(feed(pipeline, call_chunks[:80]), Kind.PARTIAL)[0]
     feed(pipeline, call_chunks[80:100])
-    assert len(partial.audio()) == (2_000 - partial.start_ms) * 16
+    assert len(audio_of(partial)) == (2_000 - partial.start_ms) * 16
     feed(pipeline, call_chunks[100:])
-    assert len(partial.audio()) == 0, "the utterance is over: nothing to decode"
+    assert partial.audio() is None, "the utterance is over: nothing to decode"
 
 
 def test_the_final_hears_what_the_early_decode_heard(pipeline: Pipeline, call_chunks: list[Chunk]) -> None:
-    outputs = feed(pipeline, call_chunks[: len(call_chunks) // 2])
-    early = jobs(outputs, Kind.EARLY)[-1]
-    final = jobs(outputs, Kind.FINAL)[0]
+    early_audio, outputs = b"", []
+    for chunk in call_chunks[: len(call_chunks) // 2]:
+        outputs += (found := feed(pipeline, [chunk]))
+        for early in jobs(found, Kind.EARLY):
+            early_audio = audio_of(early).tobytes()
+    early, final = jobs(outputs, Kind.EARLY)[-1], jobs(outputs, Kind.FINAL)[0]
     assert (early.start_ms, early.end_ms) == (final.start_ms, final.end_ms)
-    assert early.audio().tobytes() == final.audio().tobytes()
+    assert early_audio == audio_of(final).tobytes()
+    assert early.audio() is None, "the final hears it: nobody wants the early one any more"
 
 
 def test_an_early_decode_that_holds_is_the_final(pipeline: Pipeline, call_chunks: list[Chunk]) -> None:
@@ -112,19 +124,19 @@ def test_a_gap_ends_the_utterance_and_keeps_the_clock(pipeline: Pipeline, call_c
     later = [(at_ms + 60_000, pcm, voiced, dbfs) for at_ms, pcm, voiced, dbfs in call_chunks]
     finals = jobs(before + feed(pipeline, later), Kind.FINAL)
     assert [final.utterance_id for final in finals] == ["seat-820", "seat-60820", "seat-66460"]
-    assert len(finals[0].audio()) == (2_000 - finals[0].start_ms) * 16
+    assert len(audio_of(finals[0])) == (2_000 - finals[0].start_ms) * 16
     straight = jobs(feed(Pipeline(STREAM, SpeechSettings()), call_chunks), Kind.FINAL)
-    heard = [final.audio().tobytes() for final in finals[1:]]
-    assert heard == [final.audio().tobytes() for final in straight]
+    heard = [audio_of(final).tobytes() for final in finals[1:]]
+    assert heard == [audio_of(final).tobytes() for final in straight]
 
 
 def test_a_lost_chunk_is_silence(pipeline: Pipeline, call_chunks: list[Chunk]) -> None:
     whole = jobs(feed(Pipeline(STREAM, SpeechSettings()), call_chunks[:280]), Kind.FINAL)[0]
     holed = jobs(feed(pipeline, call_chunks[:100] + call_chunks[101:280]), Kind.FINAL)[0]
-    assert len(holed.audio()) == len(whole.audio())
+    assert len(audio_of(holed)) == len(audio_of(whole))
     missing = slice((2_000 - holed.start_ms) * 16, (2_020 - holed.start_ms) * 16)
-    assert not holed.audio()[missing].any()
-    assert whole.audio()[missing].any()
+    assert not audio_of(holed)[missing].any()
+    assert audio_of(whole)[missing].any()
 
 
 def test_what_is_kept_stays_small(pipeline: Pipeline, call_chunks: list[Chunk]) -> None:
@@ -132,3 +144,18 @@ def test_what_is_kept_stays_small(pipeline: Pipeline, call_chunks: list[Chunk]) 
     feed(pipeline, quiet)
     assert pipeline.needed_from_ms == 100_000 - 400
     assert len(pipeline._pcm) < 2_000 * 32  # private: memory is what this is about
+
+
+def test_a_final_that_changes_settled_words_says_so_first(
+    pipeline: Pipeline, call_chunks: list[Chunk]
+) -> None:
+    told: list[Output] = []
+    for chunk in call_chunks[: len(call_chunks) // 2]:
+        for job in (one for one in feed(pipeline, [chunk]) if isinstance(one, Job)):
+            text = "I was charged twice" if job.kind is not Kind.FINAL else "I was charge twice"
+            told += pipeline.decoded(job, Transcript(text)) if job.kind is not Kind.EARLY else []
+    revised, heard = told[-2:]
+    assert isinstance(revised, Revised)
+    assert isinstance(heard, Heard)
+    assert (revised.committed, revised.text) == ("I was charged twice", "I was charge twice")
+    assert (revised.changed, heard.revised_words, heard.committed_words) == (1, 1, 4)

@@ -33,8 +33,10 @@ from voicewatch.processes.messages import (
     Hello,
     Message,
     OpenStream,
+    RememberCalls,
     ScoreText,
     Signals,
+    SpokenTurn,
 )
 from voicewatch.processes.problem import Problem
 from voicewatch.processes.sockets import Sockets
@@ -53,6 +55,7 @@ class Front:
         self.signals: list[Event] = []
         self.peer: Peer | None = None
         self.durable = True
+        self.said: dict[str, list[SpokenTurn]] = {}
         self.changed = asyncio.Event()
         self._server = LinkServer(
             on_hello=self._hello, on_gone=lambda _: None, on_message=self._message, on_report=self._report
@@ -77,6 +80,7 @@ class Front:
 
     def _hello(self, peer: Peer, _: Hello) -> None:
         self.peer = peer
+        peer.tell(RememberCalls(calls=self.said))
         self.changed.set()
 
     def _message(self, _: Peer, message: Message, __: bytes) -> None:

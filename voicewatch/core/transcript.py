@@ -46,6 +46,20 @@ class LocalAgreement:
         self._seen_ms = seen_ms[settled:]
 
 
+def revised_words(committed: Sequence[str], final: Sequence[str]) -> int:
+    """How many of the settled words the final lacks: those outside the longest common subsequence."""
+    settled = [_bare(word) for word in committed]
+    said = [_bare(word) for word in final]
+    row = [0] * (len(said) + 1)
+    for word in settled:
+        before = 0
+        for at, other in enumerate(said, 1):
+            kept = row[at]
+            row[at] = before + 1 if word == other else max(row[at], row[at - 1])
+            before = kept
+    return len(settled) - row[-1]
+
+
 def sounds_unfinished(words: Sequence[str]) -> bool:
     """Whether a speaker who stops after these words is likely to go on: in a number, on a filler, midway."""
     if not words:

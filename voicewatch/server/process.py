@@ -32,6 +32,7 @@ from voicewatch.server.media_links import MediaLinks
 from voicewatch.server.metrics import Metrics
 from voicewatch.server.pages import Pages
 from voicewatch.server.presence import Presences
+from voicewatch.server.recall import recalled
 from voicewatch.server.rescue import Rescue
 from voicewatch.server.shown import KEPT_ENDED, Shown
 from voicewatch.server.status import Status
@@ -207,6 +208,8 @@ class FrontProcess:
         if peer.process in self._media:
             self._rescue.media_up(peer, hello)
         elif peer.process == "model":
+            for message in recalled(map(self.desk.shown.call, self.desk.shown.live())):
+                peer.tell(message)
             self._tell_waiting()
         if peer.process != KEEPER:
             self._status.up(peer.process)

@@ -43,6 +43,7 @@ from voicewatch.settings import Settings
 from voicewatch.speech.audio_file import AudioFile, level_dbfs, opened
 from voicewatch.speech.facts import Understanding, final_fact, gap_fact, roles_of
 from voicewatch.speech.jobs import Job
+from voicewatch.speech.language import LanguageLock
 from voicewatch.speech.pipeline import Heard, Output, Pipeline, Stream
 from voicewatch.speech.scheduler import decode
 
@@ -104,7 +105,11 @@ class _Analysis:
             self.silent_since_ms = None
 
     def _decoded(self, pipeline: Pipeline, job: Job) -> Sequence[Output]:
-        transcript, reason = decode(self.engine, job)
+        samples = job.audio()
+        if samples is None:
+            return []
+        job.samples, job.engine = samples, self.engine
+        transcript, reason = decode(job)
         if transcript is not None:
             return pipeline.decoded(job, transcript)
         span = pipeline.given_up(job)
@@ -114,7 +119,7 @@ class _Analysis:
 
     def _heard(self, heard: Heard) -> None:
         context = self.understanding.context(CALL)
-        final = final_fact(heard, self.engine, heard.ended_ms, {}, context)
+        final = final_fact(heard, heard.ended_ms, {}, context)
         scored = self.understanding.heard(final)
         self.utterances.append((final, scored))
         self.take(final)
@@ -173,7 +178,11 @@ def _run(
 ) -> int:
     """Feeds the whole recording; its duration in ms."""
     early = not analysis.engine.low_fidelity
-    pipelines = [Pipeline(stream, settings.speech, partials=False, early=early) for stream in streams]
+    language = LanguageLock(settings.speech.language)
+    pipelines = [
+        Pipeline(stream, settings.speech, partials=False, early=early, language=language)
+        for stream in streams
+    ]
     detectors = [load_voice_detector(settings.speech.vad_aggressiveness) for _ in streams]
     for fact in _opening(streams):
         analysis.take(fact)

@@ -6,11 +6,12 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from audio_models.api import Recognition, Scorer, ScoreRequest, Scores, Transcriber, Turn
+from audio_models.api import Recognition, Scorer, ScoreRequest, Scores, Turn
 from voicewatch.core.endpointing import Ended
 from voicewatch.core.events import (
     Evidence,
     Interim,
+    Revision,
     Role,
     Sentiment,
     TranscriptGap,
@@ -20,7 +21,8 @@ from voicewatch.core.events import (
     Word,
 )
 from voicewatch.core.redaction import find_spans
-from voicewatch.speech.pipeline import Heard, Shown, Stream
+from voicewatch.processes.messages import SpokenTurn
+from voicewatch.speech.pipeline import Heard, Revised, Shown, Stream
 
 REMEMBERED_TURNS = 12
 """Turns of a call kept as the context of the next one's scores; older ones are forgotten."""
@@ -33,7 +35,7 @@ class Understanding:
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
-        self._turns: dict[str, deque[Turn]] = {}
+        self._turns: dict[str, deque[tuple[str, Turn]]] = {}  # with the utterance's id
 
     def heard(self, final: UtteranceFinal) -> UtteranceScored:
         """Scores of an utterance that was recognised."""
@@ -48,7 +50,14 @@ class Understanding:
 
     def context(self, call_id: str) -> list[tuple[str, str]]:
         """(role, text) of the call's last turns, for telling what is private in the next one."""
-        return [(turn.role, turn.text) for turn in self._turns.get(call_id, ())]
+        return [(turn.role, turn.text) for _, turn in self._turns.get(call_id, ())]
+
+    def remember(self, call_id: str, turns: Sequence[SpokenTurn]) -> None:
+        """Turns that an earlier model process understood, oldest first."""
+        kept = self._of_call(call_id)
+        known = {utterance_id for utterance_id, _ in kept}
+        earlier = [(turn.utterance_id, Turn(turn.role.value, turn.text)) for turn in turns]
+        kept.extendleft(reversed([one for one in earlier if one[0] not in known]))
 
     def reported(self, utterance: UtteranceScored, text: str, language: str) -> UtteranceScored:
         """Scores of an utterance whose speaker gave the text; `utterance` says whose it is."""
@@ -58,7 +67,7 @@ class Understanding:
         """The call is over."""
         self._turns.pop(call_id, None)
 
-    def _of_call(self, call_id: str) -> deque[Turn]:
+    def _of_call(self, call_id: str) -> deque[tuple[str, Turn]]:
         if call_id not in self._turns and len(self._turns) >= MAX_CALLS:
             del self._turns[next(iter(self._turns))]
         return self._turns.setdefault(call_id, deque(maxlen=REMEMBERED_TURNS))
@@ -71,9 +80,12 @@ class Understanding:
         recognition: Recognition | None,
     ) -> UtteranceScored:
         turns = self._of_call(utterance.call_id)
-        request = ScoreRequest(text, utterance.role.value, language, tuple(turns), recognition)
+        # One that is fed again after a crash is not its own past.
+        earlier = tuple(turn for utterance_id, turn in turns if utterance_id != utterance.utterance_id)
+        request = ScoreRequest(text, utterance.role.value, language, earlier, recognition)
         scores = self._scorer.score(request)
-        turns.append(Turn(utterance.role.value, text))
+        if len(earlier) == len(turns):
+            turns.append((utterance.utterance_id, Turn(utterance.role.value, text)))
         return UtteranceScored(
             call_id=utterance.call_id,
             at_ms=utterance.at_ms,
@@ -124,13 +136,13 @@ def evidence_of(scores: Scores, text: str, utterance_id: str | None) -> list[Evi
 
 def final_fact(
     heard: Heard,
-    engine: Transcriber,
     at_ms: int,
     latency_ms: dict[str, int],
     context: Sequence[tuple[str, str]],
 ) -> UtteranceFinal:
     """The utterance, with word times on the call's clock and what is private in it marked."""
-    stream, span, transcript = heard.stream, heard.span, heard.transcript
+    stream, span, transcript, engine = heard.stream, heard.span, heard.transcript, heard.engine
+    assert engine is not None
     return UtteranceFinal(
         call_id=stream.call_id,
         at_ms=at_ms,
@@ -150,10 +162,13 @@ def final_fact(
             for word in transcript.words
         ],
         mask=find_spans(transcript.text, context),
-        language=stream.language,
+        language=heard.language,
         engine=f"{engine.name} {Path(engine.model).name}",
         low_fidelity=engine.low_fidelity,
         suspect=transcript.suspect,
+        guards=list(transcript.flags),
+        degraded=list(heard.degraded),
+        revised_words=heard.revised_words,
         avg_logprob=_rounded(transcript.avg_logprob),
         no_speech_prob=_rounded(transcript.no_speech_prob),
         latency_ms=latency_ms,
@@ -186,6 +201,20 @@ def interim_signal(shown: Shown, at_ms: int) -> Interim:
         committed=shown.committed,
         tail=shown.tail,
         first_partial_ms=at_ms - shown.onset_ms if shown.first else None,
+        heard_ms=shown.heard_ms,
+    )
+
+
+def revision_signal(revised: Revised, at_ms: int) -> Revision:
+    return Revision(
+        call_id=revised.stream.call_id,
+        at_ms=at_ms,
+        utterance_id=revised.utterance_id,
+        seat_id=revised.stream.seat_id,
+        role=revised.stream.role,
+        committed=revised.committed,
+        text=revised.text,
+        changed=revised.changed,
     )
 
 

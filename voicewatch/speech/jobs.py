@@ -2,7 +2,8 @@
 
 Finals come first whatever leg they are of, oldest first. Of what is only shown meanwhile (partials, and
 early finals of an utterance that paused) each leg has one place, and the newest wish takes it; legs take
-turns. Nothing final is ever lost silently: what does not fit or fails twice is handed back as given up.
+turns. Jobs that the engine can decode together leave together. Nothing final is ever lost silently: what
+does not fit or fails twice is handed back as given up.
 """
 
 from __future__ import annotations
@@ -15,11 +16,20 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from audio_models.api import Transcriber
+from voicewatch.speech.ladder import Step
+
 MAX_WAITING_MS = 600_000
 """Audio of waiting finals (19 MB); when more would wait, the oldest is given up and becomes a gap."""
 ATTEMPTS = 2
 PARTIAL_BUDGET_S = 0.4
 """A partial that is expected to take longer is not worth the wait of the finals behind it."""
+BATCH_BUDGET_S = 0.3
+"""A batch expected to take longer would keep a final waiting that comes meanwhile."""
+SLOWER_PARTIALS_S = 2.0
+"""Between two interim decodes of a leg when there is much to do."""
+HUNG_LEAST_S, HUNG_UNKNOWN_S, HUNG_TIMES = 4.0, 15.0, 20.0
+"""A decode hangs when it takes 20 times as long as they do, and 4 s; 15 s while none has been seen."""
 
 
 class Kind(StrEnum):
@@ -29,36 +39,70 @@ class Kind(StrEnum):
     PARTIAL = "partial"
 
 
+Audio = NDArray[np.float32]
+NOTHING: Audio = np.zeros(0, np.float32)
+
+
 @dataclass(eq=False)
 class Job:
-    """One decode. `audio` is called when the job is taken: a late partial hears the newest audio."""
+    """One decode. `audio` is called when the job is taken: a late partial hears the newest audio, and None
+    says that nobody wants it any more.
+    """
 
     kind: Kind
     stream: int
     utterance_id: str
     start_ms: int
     end_ms: int
-    audio: Callable[[], NDArray[np.float32]]
+    audio: Callable[[], Audio | None]
     language: str = "en"
     prefix: tuple[str, ...] = ()
     asked_s: float = 0.0
+    # From here on: set when it is taken.
     taken_s: float = 0.0
     attempts: int = 0
+    samples: Audio = field(default_factory=lambda: NOTHING)
+    thorough: bool = True
+    engine: Transcriber | None = None
+    """Which one decodes it."""
+    degraded: tuple[str, ...] = ()
+    alone: bool = False
+    """It failed or hung: not to be decoded together with others again."""
+
+    @property
+    def length_ms(self) -> int:
+        return self.end_ms - self.start_ms
+
+
+@dataclass(eq=False)
+class Batch:
+    """Jobs that one call of the engine decodes."""
+
+    jobs: list[Job]
+    taken_s: float
+
+    @property
+    def audio_s(self) -> float:
+        return sum(max(0.5, job.length_ms / 1000) for job in self.jobs)
 
 
 @dataclass
 class JobQueue:
-    """What waits and what runs. `running` is at most as many as there are workers."""
+    """What waits and what runs. `running` is at most as many batches as there are workers."""
 
     waiting_finals: deque[Job] = field(default_factory=deque)
     waiting_shown: dict[int, Job] = field(default_factory=dict)
-    running: list[Job] = field(default_factory=list)
+    running: list[Batch] = field(default_factory=list)
     given_up: list[tuple[Job, str]] = field(default_factory=list)
     """Finals that will never be decoded, with the reason; taken away by the caller."""
+    step: Step = Step.NORMAL
+    max_batch: int = 1
+    window_of: Callable[[int], int] = lambda _: 0
+    """Length in ms -> window: what is in one window may be decoded together."""
     shed: int = 0
     """Partials and early finals not decoded, since something better had to be done."""
     seconds_per_audio_s: float = 0.0
-    """Running mean of what decoding costs, to tell partials that are too dear."""
+    """Running mean of what decoding costs, to tell partials that are too dear and decodes that hang."""
     _served_s: dict[int, float] = field(default_factory=dict)
 
     def add(self, job: Job, now_s: float) -> None:
@@ -68,64 +112,112 @@ class JobQueue:
             self._show(job)
             return
         self.waiting_shown.pop(job.stream, None)
-        for early in self.running:
+        for early in (one for batch in self.running for one in batch.jobs):
             if early.kind is Kind.EARLY and _same_audio(early, job):
                 early.kind = Kind.FINAL
                 return
         self.waiting_finals.append(job)
-        while sum(one.end_ms - one.start_ms for one in self.waiting_finals) > MAX_WAITING_MS:
+        while self.waiting_ms > MAX_WAITING_MS:
             self.given_up.append((self.waiting_finals.popleft(), "overload"))
+
+    @property
+    def waiting_ms(self) -> int:
+        """Audio of the finals that wait."""
+        return sum(one.length_ms for one in self.waiting_finals)
 
     def forget(self, stream: int) -> None:
         """The leg is gone: nothing of it needs to be shown any more."""
         self.waiting_shown.pop(stream, None)
         self._served_s.pop(stream, None)
 
-    def take(self, now_s: float) -> Job | None:
-        """The job to begin now, or None."""
-        job = self.waiting_finals.popleft() if self.waiting_finals else self._next_shown()
-        if job is not None:
+    def take(self, now_s: float) -> Batch | None:
+        """The jobs to begin now, or None. Company never has to be waited for."""
+        first = self._next_final(None) or self._next_shown(now_s, None)
+        if first is None:
+            return None
+        batch = Batch([first], now_s)
+        while len(batch.jobs) < self.max_batch and not first.alone and self._affordable(batch):
+            more = self._next_final(first) if _is_final(first) else None
+            more = more or self._next_shown(now_s, first)
+            if more is None:
+                break
+            batch.jobs.append(more)
+        for job in batch.jobs:
             job.taken_s = now_s
             job.attempts += 1
             self._served_s[job.stream] = now_s
-            self.running.append(job)
-        return job
+        self.running.append(batch)
+        return batch
 
-    def done(self, job: Job, now_s: float) -> bool:
+    def done(self, batch: Batch, now_s: float) -> bool:
         """It was decoded; False if it was given up before."""
-        if job not in self.running:
+        if batch not in self.running:
             return False
-        self.running.remove(job)
-        audio_s = max(0.5, (job.end_ms - job.start_ms) / 1000)
-        cost = (now_s - job.taken_s) / audio_s
+        self.running.remove(batch)
+        cost = (now_s - batch.taken_s) / batch.audio_s
         known = self.seconds_per_audio_s
         self.seconds_per_audio_s = cost if not known else 0.8 * known + 0.2 * cost
         return True
 
     def failed(self, job: Job, reason: str) -> None:
-        """It raised: a final is tried once more, behind the others, then given up."""
-        if job not in self.running:
+        """It raised: a final is tried once more, by itself and behind the others, then given up."""
+        if job.kind is not Kind.FINAL:
             return
-        self.running.remove(job)
-        if job.kind is Kind.FINAL and job.attempts < ATTEMPTS:
+        if job.attempts < ATTEMPTS:
+            job.alone = True
             self.waiting_finals.append(job)
-        elif job.kind is Kind.FINAL:
+        else:
             self.given_up.append((job, reason))
 
-    def overdue(self, now_s: float, limit_s: float) -> list[Job]:
-        """Jobs that have run longer than `limit_s`: given up, whatever they may still answer."""
-        late = [job for job in self.running if now_s - job.taken_s > limit_s]
-        for job in late:
-            self.running.remove(job)
-            if job.kind is Kind.FINAL:
-                self.given_up.append((job, "recogniser_hung"))
+    def overdue(self, now_s: float) -> list[Batch]:
+        """Batches that hang: given up, whatever they may still answer; their finals are tried once more."""
+        late = [batch for batch in self.running if now_s - batch.taken_s > self._limit_s(batch)]
+        for batch in late:
+            self.running.remove(batch)
+            for job in batch.jobs:
+                self.failed(job, "recogniser_hung")
         return late
 
-    def lag_ms(self, now_s: float) -> int:
+    def oldest_final_s(self, now_s: float) -> float:
         """Age of the oldest final not yet decoded."""
         asked = [job.asked_s for job in self.waiting_finals]
-        asked += [job.asked_s for job in self.running if job.kind is Kind.FINAL]
-        return round((now_s - min(asked)) * 1000) if asked else 0
+        asked += [job.asked_s for batch in self.running for job in batch.jobs if job.kind is Kind.FINAL]
+        return now_s - min(asked) if asked else 0.0
+
+    def lag_ms(self, now_s: float) -> int:
+        """How far behind we are: age of the oldest final, or of a decode that does not come back."""
+        began = [batch.taken_s for batch in self.running]
+        return round(max(self.oldest_final_s(now_s), now_s - min(began, default=now_s)) * 1000)
+
+    # ------------------------------------------------------------ what next
+
+    def _next_final(self, company: Job | None) -> Job | None:
+        """The oldest final, or the oldest that can be decoded with `company`."""
+        for at, job in enumerate(self.waiting_finals):
+            if company is None or self._fits(job, company):
+                del self.waiting_finals[at]
+                job.samples = _heard(job)
+                return job
+        return None
+
+    def _next_shown(self, now_s: float, company: Job | None) -> Job | None:
+        """What is wanted for a leg whose turn it is."""
+        if self.step >= Step.NO_PARTIALS:
+            self.shed += len(self.waiting_shown)
+            self.waiting_shown.clear()
+        for job in sorted(self.waiting_shown.values(), key=self._turn):
+            if company is not None and not self._fits(job, company):
+                continue
+            if self._too_soon(job, now_s):
+                continue
+            del self.waiting_shown[job.stream]
+            samples = job.audio()
+            if samples is None or self._cost_s(job.length_ms / 1000) > PARTIAL_BUDGET_S:
+                self.shed += 1
+                continue
+            job.samples = samples
+            return job
+        return None
 
     def _show(self, job: Job) -> None:
         before = self.waiting_shown.pop(job.stream, None)
@@ -136,14 +228,40 @@ class JobQueue:
         """The leg not served for longest comes first."""
         return self._served_s.get(job.stream, 0.0), job.asked_s
 
-    def _next_shown(self) -> Job | None:
-        while self.waiting_shown:
-            job = min(self.waiting_shown.values(), key=self._turn)
-            del self.waiting_shown[job.stream]
-            if self.seconds_per_audio_s * (job.end_ms - job.start_ms) / 1000 <= PARTIAL_BUDGET_S:
-                return job
-            self.shed += 1
-        return None
+    def _too_soon(self, job: Job, now_s: float) -> bool:
+        slow = self.step >= Step.SLOWER_PARTIALS and job.kind is Kind.PARTIAL
+        return slow and now_s - self._served_s.get(job.stream, -SLOWER_PARTIALS_S) < SLOWER_PARTIALS_S
+
+    def _fits(self, job: Job, company: Job) -> bool:
+        return (
+            not job.alone
+            and _is_final(job) == _is_final(company)
+            and job.language == company.language
+            and self.window_of(job.length_ms) == self.window_of(company.length_ms)
+        )
+
+    def _affordable(self, batch: Batch) -> bool:
+        """Whether one more may join: at the last step finals are late anyway, and batches pay."""
+        return self.step >= Step.LATE_FINALS or self._cost_s(batch.audio_s) < BATCH_BUDGET_S
+
+    def _cost_s(self, audio_s: float) -> float:
+        return self.seconds_per_audio_s * audio_s
+
+    def _limit_s(self, batch: Batch) -> float:
+        if not self.seconds_per_audio_s:
+            return HUNG_UNKNOWN_S
+        return max(HUNG_LEAST_S, HUNG_TIMES * self._cost_s(batch.audio_s))
+
+
+def _heard(job: Job) -> Audio:
+    if len(job.samples):
+        return job.samples  # it was taken before, and failed
+    samples = job.audio()
+    return NOTHING if samples is None else samples
+
+
+def _is_final(job: Job) -> bool:
+    return job.kind is not Kind.PARTIAL
 
 
 def _same_audio(one: Job, other: Job) -> bool:

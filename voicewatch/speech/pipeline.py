@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_models.api import SAMPLE_RATE_HZ, Transcript
+from audio_models.api import SAMPLE_RATE_HZ, Transcriber, Transcript
 from voicewatch.core.endpointing import (
     FILLED_GAP_MS,
     Boundary,
@@ -22,16 +22,17 @@ from voicewatch.core.endpointing import (
     Started,
 )
 from voicewatch.core.events import Role
-from voicewatch.core.transcript import LocalAgreement, sounds_unfinished
+from voicewatch.core.transcript import LocalAgreement, revised_words, sounds_unfinished
 from voicewatch.settings import SpeechSettings
 from voicewatch.speech.jobs import Job, Kind
+from voicewatch.speech.language import LanguageLock
 
 SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 BYTES_PER_MS = SAMPLES_PER_MS * 2
 FIRST_PARTIAL_MS = 450
 """Speech before the first decode, so that its words are shown within 0.9 s of onset even when busy."""
-LONGER_STEPS = ((3_000, 1), (8_000, 2), (1 << 30, 3))
-"""Utterance shorter than so many ms: a partial every so many steps (each decode grows with the utterance)."""
+LONGER_STEPS_MS = ((3_000, 0), (8_000, 1_000), (1 << 30, 1_500))
+"""Utterance shorter than so many ms: at least so long between partials (each decode grows with it)."""
 MIN_VOICED_MS = 160
 MIN_VOICED_SHARE = 0.15
 """Of the utterance's audio, pre-roll and tail included; less is noise, and not decoded."""
@@ -61,8 +62,16 @@ class Heard:
     span: Ended
     ended_ms: int
     transcript: Transcript
+    language: str
+    engine: Transcriber | None = None
+    degraded: tuple[str, ...] = ()
+    """What overload took from it."""
     taken_s: float | None = None
     """When its decode began; None if one made at the pause before served."""
+    committed_words: int = 0
+    """Shown as settled before."""
+    revised_words: int = 0
+    """Of them, those that it does not bear out."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,19 @@ class Shown:
     committed: str
     tail: str
     first: bool = False
+    heard_ms: int | None = None
+    """The recogniser had heard audio up to here."""
+
+
+@dataclass(frozen=True)
+class Revised:
+    """A final does not bear out words that were shown as settled; comes right before it."""
+
+    stream: Stream
+    utterance_id: str
+    committed: str
+    text: str
+    changed: int
 
 
 @dataclass
@@ -87,12 +109,25 @@ class _Utterance:
     words: LocalAgreement = field(default_factory=LocalAgreement)
     shown: bool = False
     pause: Paused | None = None
-    early: Transcript | None = None
-    """What an early decode up to `pause` heard."""
+    early: tuple[Job, Transcript] | None = None
+    """An early decode up to `pause`, and what it heard."""
 
 
-Output = Job | Heard | Shown | Ended
-"""A decode to make; what came of one; interim text; an utterance that ended, whatever its words will be."""
+@dataclass(frozen=True)
+class _Awaited:
+    """An utterance that has ended, before its final decode."""
+
+    utterance_id: str
+    span: Ended
+    ended_ms: int
+    shown: bool
+    committed: tuple[str, ...]
+
+
+Told = Heard | Revised | Shown
+"""What comes of a decode."""
+Output = Job | Told | Ended
+"""A decode to make; what came of one; an utterance that ended, whatever its words will be."""
 
 
 class Pipeline:
@@ -106,8 +141,12 @@ class Pipeline:
         floor_ms: int = 0,
         partials: bool = True,
         early: bool = True,
+        language: LanguageLock | None = None,
     ) -> None:
-        """`early`: decode at pauses already (too dear with an engine that is slow and unsure)."""
+        """`early`: decode at pauses already (too dear with an engine that is slow and unsure).
+
+        `language` is shared by the legs of a call; without it the stream's is taken.
+        """
         self.stream = stream
         self._settings = settings
         self._partials = partials
@@ -123,7 +162,8 @@ class Pipeline:
         self._pcm = bytearray()
         self._pcm_from_ms = floor_ms
         self._open: _Utterance | None = None
-        self._ended: dict[str, tuple[Ended, int, bool]] = {}  # waiting for their final decode
+        self._language = language or LanguageLock(stream.language)
+        self._ended: dict[str, _Awaited] = {}
 
     @property
     def now_ms(self) -> int:
@@ -136,7 +176,7 @@ class Pipeline:
     @property
     def needed_from_ms(self) -> int:
         """Audio before this will never be needed again, once all that was heard is safe."""
-        waiting = [span.start_ms for span, _, _ in self._ended.values()]
+        waiting = [one.span.start_ms for one in self._ended.values()]
         return min([self._endpointer.needed_from_ms, *waiting])
 
     @property
@@ -195,13 +235,13 @@ class Pipeline:
         assert utterance is not None
         if not _is_speech(span):
             return [self._nothing(utterance.utterance_id, span)] if utterance.shown else []
+        awaited = _Awaited(
+            utterance.utterance_id, span, self.now_ms, utterance.shown, utterance.words.committed
+        )
         pause = utterance.pause
         if utterance.early is not None and pause is not None and pause.end_ms == span.end_ms:
-            settled = self._settle(
-                utterance.utterance_id, span, self.now_ms, utterance.shown, utterance.early
-            )
-            return [span, *settled]
-        self._ended[utterance.utterance_id] = (span, self.now_ms, utterance.shown)
+            return [span, *self._settle(awaited, *utterance.early, early=True)]
+        self._ended[utterance.utterance_id] = awaited
         return [span, self._job(Kind.FINAL, utterance.utterance_id, span.start_ms, span.end_ms)]
 
     def _partial_due(self) -> list[Output]:
@@ -211,27 +251,24 @@ class Pipeline:
         if self._endpointer.paused:
             return []  # nothing new has been said
         length_ms = now_ms - open_now.start_ms
-        steps = next(count for below_ms, count in LONGER_STEPS if length_ms < below_ms)
-        open_now.next_partial_ms = now_ms + steps * self._settings.partial_step_ms
+        least_ms = next(step_ms for below_ms, step_ms in LONGER_STEPS_MS if length_ms < below_ms)
+        open_now.next_partial_ms = now_ms + max(least_ms, self._settings.partial_step_ms)
         job = self._job(Kind.PARTIAL, open_now.utterance_id, open_now.start_ms, now_ms)
         job.prefix = open_now.words.committed
         return [job]
 
     # ------------------------------------------------------------ transcripts in
 
-    def decoded(self, job: Job, transcript: Transcript) -> list[Heard | Shown]:
+    def decoded(self, job: Job, transcript: Transcript) -> list[Told]:
         """What came of one of this leg's jobs."""
         if job.kind is Kind.FINAL:
-            waiting = self._ended.pop(job.utterance_id, None)
-            if waiting is None:
-                return []
-            span, ended_ms, shown = waiting
-            return self._settle(job.utterance_id, span, ended_ms, shown, transcript, job)
+            awaited = self._ended.pop(job.utterance_id, None)
+            return [] if awaited is None else self._settle(awaited, job, transcript)
         open_now = self._open
         if open_now is None or open_now.utterance_id != job.utterance_id:
             return []
         if job.kind is Kind.EARLY and open_now.pause == Paused(job.start_ms, job.end_ms):
-            open_now.early = transcript
+            open_now.early = (job, transcript)
             self._endpointer.unfinished(sounds_unfinished(transcript.text.split()))
         if transcript.suspect or not transcript.text:
             return []
@@ -239,10 +276,10 @@ class Pipeline:
 
     def given_up(self, job: Job) -> Ended | None:
         """A final that will never come: its span, for the gap to be marked."""
-        waiting = self._ended.pop(job.utterance_id, None)
-        return None if waiting is None else waiting[0]
+        awaited = self._ended.pop(job.utterance_id, None)
+        return None if awaited is None else awaited.span
 
-    def _show(self, utterance: _Utterance, words: list[str], heard_ms: int) -> list[Heard | Shown]:
+    def _show(self, utterance: _Utterance, words: list[str], heard_ms: int) -> list[Told]:
         before = (utterance.words.committed, utterance.words.tail)
         utterance.words.push(words, heard_ms)
         now = (utterance.words.committed, utterance.words.tail)
@@ -258,21 +295,38 @@ class Pipeline:
                 " ".join(now[0]),
                 " ".join(now[1]),
                 first,
+                heard_ms,
             )
         ]
 
     def _settle(
-        self,
-        utterance_id: str,
-        span: Ended,
-        ended_ms: int,
-        shown: bool,
-        transcript: Transcript,
-        job: Job | None = None,
-    ) -> list[Heard | Shown]:
+        self, awaited: _Awaited, job: Job, transcript: Transcript, *, early: bool = False
+    ) -> list[Told]:
+        """The final of an utterance, or its taking back; before it, what it changes of settled words."""
+        span, committed = awaited.span, awaited.committed
+        told: list[Told] = []
+        changed = revised_words(committed, transcript.text.split())
+        if changed:
+            told.append(
+                Revised(self.stream, awaited.utterance_id, " ".join(committed), transcript.text, changed)
+            )
         if not transcript.text:
-            return [self._nothing(utterance_id, span)] if shown else []
-        return [Heard(self.stream, utterance_id, span, ended_ms, transcript, job.taken_s if job else None)]
+            return [*told, self._nothing(awaited.utterance_id, span)] if awaited.shown else told
+        self._language.heard(transcript, span.voiced_ms)
+        heard = Heard(
+            self.stream,
+            awaited.utterance_id,
+            span,
+            awaited.ended_ms,
+            transcript,
+            transcript.language or job.language,
+            job.engine,
+            job.degraded,
+            None if early else job.taken_s,
+            len(committed),
+            changed,
+        )
+        return [*told, heard]
 
     def _nothing(self, utterance_id: str, span: Ended) -> Shown:
         return Shown(self.stream, utterance_id, span.start_ms, span.onset_ms, "", "")
@@ -280,22 +334,29 @@ class Pipeline:
     # ------------------------------------------------------------ audio
 
     def _job(self, kind: Kind, utterance_id: str, start_ms: int, end_ms: int) -> Job:
+        job = Job(kind, self.stream.number, utterance_id, start_ms, end_ms, lambda: None)
+        job.language = self._language.language
         if kind is Kind.PARTIAL:
-            job = Job(kind, self.stream.number, utterance_id, start_ms, end_ms, lambda: self._newest(job))
+            job.audio = lambda: self._newest(job)
         else:
             pcm = self._cut(start_ms, end_ms)
-            job = Job(kind, self.stream.number, utterance_id, start_ms, end_ms, lambda: _floats(pcm))
-        job.language = self.stream.language
+            job.audio = lambda: _floats(pcm) if self._wants(job) else None
         return job
 
-    def _newest(self, job: Job) -> NDArray[np.float32]:
+    def _newest(self, job: Job) -> NDArray[np.float32] | None:
         """The utterance up to now, or nothing if it is over."""
         open_now = self._open
         if open_now is None or open_now.utterance_id != job.utterance_id:
-            return _floats(b"")
+            return None
         job.end_ms = self.now_ms
         job.prefix = open_now.words.committed
         return _floats(self._cut(job.start_ms, job.end_ms))
+
+    def _wants(self, job: Job) -> bool:
+        """A final always; an early one while the pause lasts."""
+        open_now = self._open
+        at_pause = open_now is not None and open_now.utterance_id == job.utterance_id
+        return job.kind is Kind.FINAL or (at_pause and self._endpointer.paused)
 
     def _cut(self, start_ms: int, end_ms: int) -> bytes:
         first = (start_ms - self._pcm_from_ms) * BYTES_PER_MS

@@ -7,6 +7,7 @@ front had made durable (`heard`). Nothing here ever waits for the recogniser.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import struct
 import time
@@ -27,7 +28,7 @@ from audio_models.api import (
     load_scorer,
     load_transcriber,
 )
-from voicewatch.core.events import Event, SystemStatus, UtteranceScored
+from voicewatch.core.events import Event, SpeechStatus, SystemStatus, UtteranceScored
 from voicewatch.core.ids import ulid
 from voicewatch.processes.link import Link, LinkServer, Peer
 from voicewatch.processes.messages import (
@@ -37,15 +38,25 @@ from voicewatch.processes.messages import (
     Hello,
     Message,
     OpenStream,
+    RememberCalls,
     ScoreText,
 )
 from voicewatch.processes.messages import Heard as HeardMessage
 from voicewatch.processes.problem import Problem
 from voicewatch.processes.sockets import Sockets
 from voicewatch.settings import BadSettings, Settings
-from voicewatch.speech.facts import Understanding, final_fact, gap_fact, interim_signal, latency_parts
+from voicewatch.speech.facts import (
+    Understanding,
+    final_fact,
+    gap_fact,
+    interim_signal,
+    latency_parts,
+    revision_signal,
+)
 from voicewatch.speech.jobs import Job
-from voicewatch.speech.pipeline import Heard, Output, Pipeline, Shown, Stream
+from voicewatch.speech.ladder import SAID
+from voicewatch.speech.language import LanguageLock
+from voicewatch.speech.pipeline import Heard, Output, Pipeline, Revised, Shown, Stream
 from voicewatch.speech.scheduler import Scheduler
 
 log = structlog.get_logger()
@@ -53,11 +64,13 @@ log = structlog.get_logger()
 CHUNK_HEADER = struct.Struct("!HIBb")
 CHUNK_BYTES = 640
 VOICED = 1
-TICK_S = 1.0
+TICK_S = 0.5
+REMEMBERED_WITHIN_S = 3.0
+"""Front tells what was said before as soon as it is connected; without it we begin all the same."""
 ORPHAN_S = 3.0
 """A media process whose link broke is back by then, or dead: what its legs were saying is an utterance."""
-LAGGING_MS = 2_000
-"""Older finals than this not yet decoded: `degraded` says so."""
+LAGGING_MS = 1_500
+"""Older finals than this not yet decoded, or a decode that takes longer: `degraded` says so."""
 MAX_STREAMS = 512
 """Legs listened to at once; more are refused and counted, so that a broken peer cannot fill the memory."""
 
@@ -97,41 +110,81 @@ class ModelProcess:
         self._by_wire: dict[tuple[str, int], int] = {}
         self._next_number = 1
         self._refused = 0
+        self._languages: dict[str, LanguageLock] = {}  # by call, while a leg of it is listened to
+        self._committed_words = 0
+        self._revised_words = 0
+        self._remembered = asyncio.Event()
         self._scheduler = Scheduler(
             settings.speech.workers, on_transcript=self._decoded, on_given_up=self._given_up
         )
 
     # ------------------------------------------------------------ life
 
-    def listen_with(self, engine: Transcriber) -> None:
-        """The recogniser is there: what has waited is decoded."""
+    async def listen_with(self, engine: Transcriber, smaller: Transcriber | None = None) -> None:
+        """The recogniser is there: once front has told what was said before, what has waited is decoded."""
         log.info("recogniser_loaded", engine=engine.name, model=engine.model)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REMEMBERED_WITHIN_S):
+                await self._remembered.wait()
         self._engine = engine
         for leg in self._legs.values():
             leg.pipeline.early = not engine.low_fidelity
-        self._scheduler.start(engine)
+        self._scheduler.start(engine, smaller)
 
     async def watch(self) -> None:
-        """Once a second: hung decodes, how far behind we are, what is safe. Cancelled by its owner."""
+        """Twice a second: hung decodes, how far behind we are, what is safe. Cancelled by its owner."""
         while True:
             self._scheduler.check()
             self._close_orphans()
-            self._link.signal([self.status()])
+            self._link.signal([self.status(), self.figures()])
             self.tell_heard()
             await asyncio.sleep(TICK_S)
 
     def status(self) -> SystemStatus:
-        lag_ms = self._scheduler.jobs.lag_ms(time.monotonic())
-        degraded = ["transcription is behind"] if self._engine and lag_ms > LAGGING_MS else []
-        if self._refused:
-            degraded.append("legs refused: too many at once")
         engines = describe_engines(self._engine, self._scorer) if self._engine else {}
         return SystemStatus(
             call_id="",
             processes={self._name: "up" if self._engine else "starting"},
-            degraded=degraded,
-            analysis_lag_ms=lag_ms,
+            degraded=self._degraded(),
+            analysis_lag_ms=self._scheduler.jobs.lag_ms(time.monotonic()),
             engines=engines,
+        )
+
+    def _degraded(self) -> list[str]:
+        said = [text for step, text in SAID.items() if step <= self._scheduler.ladder.step]
+        if self._engine and self._scheduler.jobs.lag_ms(time.monotonic()) > LAGGING_MS:
+            said.append("transcription is behind")
+        if self._scheduler.failing:
+            said.append("the recogniser fails")
+        if self._refused:
+            said.append("legs refused: too many at once")
+        return said
+
+    def figures(self) -> SpeechStatus:
+        scheduler, counts = self._scheduler, self._scheduler.counts
+        return SpeechStatus(
+            call_id="",
+            process=self._name,
+            legs=len(self._legs),
+            step=int(scheduler.ladder.step),
+            step_name=scheduler.ladder.step.name.lower(),
+            load=round(scheduler.load(), 3),
+            lag_ms=scheduler.jobs.lag_ms(time.monotonic()),
+            waiting_finals=len(scheduler.jobs.waiting_finals),
+            waiting_audio_ms=scheduler.jobs.waiting_ms,
+            steps_taken=counts.steps_taken,
+            finals=counts.finals,
+            partials=counts.partials,
+            decodes=counts.decodes,
+            batches=counts.batches,
+            shed=scheduler.jobs.shed,
+            given_up=counts.given_up,
+            hung=counts.hung,
+            committed_words=self._committed_words,
+            revised_words=self._revised_words,
+            legs_refused=self._refused,
+            cpu_s=round(time.process_time(), 2),
+            guards=dict(self._engine.guard_counts()) if self._engine else {},
         )
 
     def close(self) -> None:
@@ -179,14 +232,16 @@ class ModelProcess:
             self._refused += 1
             return
         number, self._next_number = self._next_number, self._next_number + 1
+        language = message.language or self._settings.speech.language
         stream = Stream(
-            number, message.call_id, message.seat_id, message.role, message.language, message.zero_mono_ns
+            number, message.call_id, message.seat_id, message.role, language, message.zero_mono_ns
         )
         pipeline = Pipeline(
             stream,
             self._settings.speech,
             floor_ms=message.replay_from_ms or 0,
             early=self._engine is None or not self._engine.low_fidelity,
+            language=self._languages.setdefault(message.call_id, LanguageLock(language)),
         )
         self._legs[number] = _Leg(peer, message.stream, pipeline, told_ms=message.replay_from_ms or 0)
         self._by_wire[(peer.process, message.stream)] = number
@@ -213,8 +268,11 @@ class ModelProcess:
 
     def _drop_if_done(self, leg: _Leg) -> None:
         if leg.done:
-            self._legs.pop(leg.pipeline.stream.number, None)
-            self._scheduler.jobs.forget(leg.pipeline.stream.number)
+            stream = leg.pipeline.stream
+            self._legs.pop(stream.number, None)
+            self._scheduler.jobs.forget(stream.number)
+            if all(other.pipeline.stream.call_id != stream.call_id for other in self._legs.values()):
+                self._languages.pop(stream.call_id, None)
 
     # ------------------------------------------------------------ what came of it
 
@@ -224,6 +282,8 @@ class ModelProcess:
                 self._scheduler.submit(one)
             elif isinstance(one, Heard):
                 self._report_final(leg, one)
+            elif isinstance(one, Revised):
+                self._revise(one)
             elif isinstance(one, Shown):
                 self._show(leg, one)
 
@@ -244,14 +304,20 @@ class ModelProcess:
         self._drop_if_done(leg)
 
     def _report_final(self, leg: _Leg, heard: Heard) -> None:
-        assert self._engine is not None
         at_ms = now_ms(heard.stream)
+        self._committed_words += heard.committed_words
         first_partial_ms = leg.first_partial_ms.pop(heard.utterance_id, None)
         latency_ms = latency_parts(heard, at_ms, time.monotonic(), first_partial_ms)
         context = self._understanding.context(heard.stream.call_id)
-        final = final_fact(heard, self._engine, at_ms, latency_ms, context)
+        final = final_fact(heard, at_ms, latency_ms, context)
         self._report(leg, final, heard.span.start_ms)
         self._report(leg, self._understanding.heard(final), heard.span.start_ms)
+
+    def _revise(self, revised: Revised) -> None:
+        self._revised_words += revised.changed
+        if not revised.text:  # no final will count them
+            self._committed_words += len(revised.committed.split())
+        self._link.signal([revision_signal(revised, now_ms(revised.stream))])
 
     def _report(self, leg: _Leg, event: Event, start_ms: int) -> None:
         leg.unsafe.append((self._link.report(event), start_ms))
@@ -296,6 +362,11 @@ class ModelProcess:
             self._score_text(message)
         elif isinstance(message, ForgetCall):
             self._understanding.forget(message.call_id)
+        elif isinstance(message, RememberCalls):
+            for call_id, turns in message.calls.items():
+                self._understanding.remember(call_id, turns)
+            if not message.more:
+                self._remembered.set()
 
     def _score_text(self, command: ScoreText) -> None:
         whose = UtteranceScored(
@@ -358,7 +429,9 @@ async def run(settings: Settings, sockets: Sockets, name: str, engine: Transcrib
             tasks.create_task(link.run())
             tasks.create_task(server.serve(sockets.listener("model")))
             tasks.create_task(process.watch())
-            process.listen_with(engine or await _loaded(settings))
+            other = settings.speech.overload_model
+            smaller = await _loaded(settings, other) if other and not engine else None
+            await process.listen_with(engine or await _loaded(settings, settings.speech.model), smaller)
     except BaseExceptionGroup as group:
         bad, others = group.split(BadSettings)
         if bad is None or others is not None:
@@ -368,12 +441,12 @@ async def run(settings: Settings, sockets: Sockets, name: str, engine: Transcrib
         process.close()
 
 
-async def _loaded(settings: Settings) -> Transcriber:
+async def _loaded(settings: Settings, model: str) -> Transcriber:
     """The recogniser of the settings, loaded in a thread so that links answer meanwhile."""
     speech = settings.speech
     try:
         return await asyncio.to_thread(
-            load_transcriber, speech.engine, speech.model, speech.language, speech.workers
+            load_transcriber, speech.engine, model, speech.language, speech.workers, speech.beam_size
         )
     except (MissingModel, UnsupportedLanguage) as error:
         raise BadSettings(str(error)) from None
