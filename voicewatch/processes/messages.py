@@ -191,6 +191,26 @@ class ScoreText(Message):
     language: str = "en"
 
 
+class SpokenTurn(BaseModel):
+    """An utterance of the past: scores of the next ones are given in its light."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    utterance_id: str
+    role: Role
+    text: str
+
+
+class RememberCalls(Message):
+    """The last turns of live calls, oldest first, told to a model process that has just come.
+
+    Sent on every connection before all else; `more`: another one follows. Nothing is scored until the last.
+    """
+
+    type: Literal["remember_calls"] = "remember_calls"
+    calls: dict[str, list[SpokenTurn]] = Field(default_factory=dict)
+    more: bool = False
+
+
 class ForgetCall(Message):
     """The call ended: drop its context (model) or close its files (recorder)."""
 
@@ -210,7 +230,8 @@ class OpenStream(Message):
     seat_id: str
     role: Role
     zero_mono_ns: int
-    language: str = "en"
+    language: str = ""
+    """Empty: the one of the settings."""
     replay_from_ms: int | None = None
     """Model only: chunks before this were already understood."""
 
