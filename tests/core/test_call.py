@@ -63,7 +63,7 @@ CALL_VIEW = {
     "call_id", "label", "title", "state", "started_at", "duration_ms", "attributes", "customer_name",
     "voice", "voice_name", "severity", "headline", "sentiment", "uncertainty", "series", "last", "seats",
     "hears", "alerts", "escalation", "handoff", "offers", "briefing", "utterances", "gaps",
-    "nobody_free", "disposition", "recordings", "engine", "last_seq",
+    "nobody_free", "queue", "callback", "disposition", "recordings", "engine", "last_seq",
 }  # fmt: skip
 
 

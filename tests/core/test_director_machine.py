@@ -15,10 +15,12 @@ from voicewatch.core.events import (
     Mode,
     OfferChanged,
     OfferMade,
+    OfferState,
     Role,
     UtteranceFinal,
 )
-from voicewatch.core.handoff import is_final, move_handoff
+from voicewatch.core.handoff import is_final, move_handoff, move_offer
+from voicewatch.core.routing_plan import AgentPlan, Queue, RoutingPlan
 
 AGENTS = ("peter", "lisa", "tom")
 SUPERVISORS = ("sue", "sam")
@@ -26,14 +28,24 @@ LOSSES = st.sampled_from(["silent", "closed", "hangup", "media_died"])
 
 
 class Calls(RuleBasedStateMachine):
-    @initialize(available=st.sets(st.sampled_from(AGENTS)))
-    def begin(self, available: set[str]) -> None:
-        self.stage = Stage()
+    @initialize(available=st.sets(st.sampled_from(AGENTS)), at_once=st.integers(1, 3))
+    def begin(self, available: set[str], at_once: int) -> None:
+        self.at_once = at_once
+        self.stage = Stage(plan=self.plan)
         for agent in AGENTS:
             state = "available" if agent in available else "away"
             self.stage.tell(self.stage.director.presence(agent, agent.title(), state, True))
         self.stage.start(topic="billing")
         self.said = 0
+
+    @property
+    def plan(self) -> RoutingPlan:
+        queues = [
+            Queue(name="billing", strict=True, overflow="default", overflow_after_s=30),
+            Queue(name="default"),
+        ]
+        lisa = AgentPlan(id="lisa", skills={"billing": 3, "de_escalation": 2})
+        return RoutingPlan(offers_at_once=self.at_once, agents=[lisa], queues=queues)
 
     @property
     def live(self) -> bool:
@@ -85,6 +97,21 @@ class Calls(RuleBasedStateMachine):
             self.command("accept", offer, agent, self.stage.at_ms, self.stage.new_id())
         else:
             self.command("decline", offer, agent, self.stage.at_ms, "")
+
+    @rule(agent=st.sampled_from(AGENTS))
+    def claim(self, agent: str) -> None:
+        self.command("claim", CALL, self.stage.at_ms, agent, self.stage.new_id())
+
+    @rule(callback=st.booleans())
+    def take_off_the_queue(self, callback: bool) -> None:
+        if callback:
+            self.command("call_back", CALL, self.stage.at_ms, "worker-1", "0301234567")
+        else:
+            self.command("release", CALL, self.stage.at_ms, "sue", "")
+
+    @rule(agent=st.sampled_from(AGENTS))
+    def dispose(self, agent: str) -> None:
+        self.command("dispose", CALL, self.stage.at_ms, agent, "resolved")
 
     @rule(data=st.data())
     def connect(self, data: st.DataObject) -> None:
@@ -162,12 +189,27 @@ class Calls(RuleBasedStateMachine):
     @invariant()
     def every_offer_ends_once(self) -> None:
         made = [fact.offer_id for fact in self.stage.journal if isinstance(fact, OfferMade)]
-        ended = [fact.offer_id for fact in self.stage.journal if isinstance(fact, OfferChanged)]
+        after_call = (OfferState.WRAPPING, OfferState.COMPLETED)
+        ended = [
+            fact.offer_id
+            for fact in self.stage.journal
+            if isinstance(fact, OfferChanged) and fact.state not in after_call
+        ]
         assert len(set(made)) == len(made)
         assert len(set(ended)) == len(ended)
-        assert len(made) - len(ended) in (0, 1)
+        assert 0 <= len(made) - len(ended) <= self.at_once
         if not self.live:
             assert len(made) == len(ended)
+
+    @invariant()
+    def every_reservation_moves_by_its_table(self) -> None:
+        states = {
+            fact.offer_id: OfferState.PENDING for fact in self.stage.journal if isinstance(fact, OfferMade)
+        }
+        for fact in self.stage.journal:
+            if isinstance(fact, OfferChanged):
+                states[fact.offer_id] = move_offer(states[fact.offer_id], fact.state)
+        assert sum(state == OfferState.ACCEPTED for state in states.values()) <= 1
 
     @invariant()
     def every_handoff_moves_by_its_table(self) -> None:
@@ -190,7 +232,7 @@ class Calls(RuleBasedStateMachine):
 
     @invariant()
     def the_journal_alone_gives_the_same_state(self) -> None:
-        again = director(self.stage.new_id)
+        again = director(self.stage.new_id, plan=self.plan)
         again.restore(self.stage.journal)
         before, after = self.stage.call, again.calls[CALL]
         after.at_ms, after.last_seq = before.at_ms, before.last_seq

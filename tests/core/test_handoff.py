@@ -13,8 +13,10 @@ from voicewatch.core.handoff import (
 
 def test_an_offer_ends_once() -> None:
     assert move_offer(OfferState.PENDING, OfferState.ACCEPTED) == OfferState.ACCEPTED
-    with pytest.raises(IllegalMove, match="offer is accepted: expected nothing more, got rejected"):
+    with pytest.raises(IllegalMove, match="offer is accepted: expected completed or wrapping, got rejected"):
         move_offer(OfferState.ACCEPTED, OfferState.REJECTED)
+    with pytest.raises(IllegalMove, match="offer is completed: expected nothing more, got wrapping"):
+        move_offer(OfferState.COMPLETED, OfferState.WRAPPING)
 
 
 def test_an_illegal_move_says_what_was_expected() -> None:

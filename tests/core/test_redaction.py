@@ -355,6 +355,7 @@ FILLED: dict[str, Any] = {
     "committed": CARD,
     "tail": CARD,
     "digit": CARD,
+    "number": CARD,
 }
 
 

@@ -32,6 +32,7 @@ from voicewatch.core.events import (
     UtteranceScored,
 )
 from voicewatch.core.redaction import find_spans
+from voicewatch.core.routing_plan import RoutingPlan
 
 LINE = re.compile(r"^\s*([\d.]+)\s+(?:refused (\d+): )?(.*?)\s*$")
 SPEECH = re.compile(r"^(customer|ai|agent|supervisor)(?:/(\w+))?: (.*?)(?:\s*\[(.*)\])?$")
@@ -39,8 +40,8 @@ PARTS = ("recognition", "speaker", "dialogue")
 HIDDEN = frozenset({"type", "v", "call_id", "at_ms", "at", "seq", "words", "latency_ms"})
 
 
-def play(story: str) -> Stage:
-    stage = Stage()
+def play(story: str, plan: RoutingPlan | None = None) -> Stage:
+    stage = Stage(plan=plan)
     for number, line in enumerate(story.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -117,17 +118,20 @@ def _presence(stage: Stage, agent: str, state: Any, connected: bool, skills: str
     )
 
 
-def _ringing(stage: Stage) -> Any:
-    offer = stage.call.pending_offer
-    return offer.made if offer else next(reversed(stage.call.offers.values())).made
+def _offer_to(stage: Stage, agent: str) -> str:
+    """What rings: at this agent, else at anybody; else the newest offer, his own before others'."""
+    ringing, offers = stage.call.pending_offers, list(stage.call.offers.values())
+    candidates = ringing or offers
+    own = [offer for offer in candidates if offer.made.agent_id == agent]
+    return str((own or candidates)[-1].made.offer_id)
 
 
 def _accept(stage: Stage, agent: str) -> None:
-    stage.tell(stage.director.accept(_ringing(stage).offer_id, agent, stage.at_ms, f"seat-{agent}"))
+    stage.tell(stage.director.accept(_offer_to(stage, agent), agent, stage.at_ms, f"seat-{agent}"))
 
 
 def _decline(stage: Stage, agent: str, reason: str = "") -> None:
-    stage.tell(stage.director.decline(_ringing(stage).offer_id, agent, stage.at_ms, reason))
+    stage.tell(stage.director.decline(_offer_to(stage, agent), agent, stage.at_ms, reason))
 
 
 def _supervise(stage: Stage, mode: str) -> None:
@@ -150,6 +154,16 @@ _VERBS: dict[str, Callable[..., None]] = {
     "offline": lambda stage, agent: _presence(stage, agent, "available", False),
     "accept": _accept,
     "decline": _decline,
+    "claim": lambda stage, agent: stage.tell(
+        stage.director.claim(CALL, stage.at_ms, agent, f"seat-{agent}")
+    ),
+    "release": lambda stage, reason="": stage.tell(stage.director.release(CALL, stage.at_ms, "sue", reason)),
+    "callback": lambda stage, number, when="": stage.tell(
+        stage.director.call_back(CALL, stage.at_ms, "worker-1", number, when)
+    ),
+    "called_back": lambda stage, by, outcome: stage.tell(
+        stage.director.called_back(CALL, stage.at_ms, by, outcome)
+    ),
     "connect": lambda stage, seat: stage.connect(seat),
     "lose": lambda stage, seat, reason: stage.lose(seat, reason),
     "supervise": _supervise,

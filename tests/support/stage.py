@@ -10,31 +10,38 @@ from typing import Any
 from voicewatch.core.audibility import Table
 from voicewatch.core.director import Director
 from voicewatch.core.events import AudibilityChanged, Fact, LegConnected, LegLive, LegLost, Role
+from voicewatch.core.routing_plan import RoutingPlan
 from voicewatch.core.rules import RuleBook, default_rules
 
 OFFER_TIMEOUT_MS = 20_000
 WRAP_UP_MS = 60_000
 GRACE_MS = 15_000
 CALL = "call"
+MONDAY_NOON_MS = 1_700_481_600_000
+"""Zero of the stage's clock in UTC: 20 November 2023, 12:00."""
 
 
-def director(new_id: Callable[[], str], rules: RuleBook | None = None) -> Director:
+def director(
+    new_id: Callable[[], str], rules: RuleBook | None = None, plan: RoutingPlan | None = None
+) -> Director:
     return Director(
         rules or default_rules(),
         offer_timeout_ms=OFFER_TIMEOUT_MS,
         wrap_up_ms=WRAP_UP_MS,
         customer_grace_ms=GRACE_MS,
         new_id=new_id,
+        plan=plan,
+        utc_offset_ms=MONDAY_NOON_MS,
     )
 
 
 class Stage:
     """One call `CALL` on a director, with everything it said in `journal`."""
 
-    def __init__(self, rules: RuleBook | None = None) -> None:
+    def __init__(self, rules: RuleBook | None = None, plan: RoutingPlan | None = None) -> None:
         numbers = count(1)
         self.new_id = lambda: f"id{next(numbers)}"
-        self.director = director(self.new_id, rules)
+        self.director = director(self.new_id, rules, plan)
         self.journal: list[Fact] = []
         self.at_ms = 0
         self._version = 0

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from voicewatch.core.audibility import Occupant, Table, audibility, without_coaches_alone
+from voicewatch.core.audibility import HOLD, Occupant, Table, audibility, without_coaches_alone
 from voicewatch.core.call_view import call_view
 from voicewatch.core.events import (
     AIPaused,
@@ -21,6 +21,8 @@ from voicewatch.core.events import (
     AudibilityChanged,
     Briefing,
     BriefingReady,
+    CallbackClosed,
+    CallbackRequested,
     CallEnded,
     CallStarted,
     DispositionSet,
@@ -29,20 +31,26 @@ from voicewatch.core.events import (
     HandedBack,
     HandoffChanged,
     HandoffState,
+    HoldBegan,
+    HoldEnded,
     LegConnected,
     LegLive,
     LegLost,
     LegRecovered,
     LegStalled,
+    MicrophoneSilent,
     Mode,
     ModeChanged,
     NobodyFree,
     OfferChanged,
     OfferMade,
     OfferState,
+    QueueChanged,
+    RecordingChanged,
     RecordingSegment,
     Role,
     SeatClosed,
+    SeatMuted,
     SeatOpened,
     SilenceBegan,
     SilenceEnded,
@@ -72,6 +80,9 @@ class Seat:
     leg_since_ms: int = 0
     """When `leg` became what it is; of none: when the seat was opened."""
     lost_reason: str = ""
+    is_muted: bool = False
+    unheard_since_ms: int | None = None
+    """Since when media waits for sound from him; None while it does not."""
 
     @property
     def carries_audio(self) -> bool:
@@ -124,7 +135,11 @@ class Escalation:
     handoff_reason: str = ""
     agent_id: str = ""
     briefing: Briefing | None = None
-    nobody_free: bool = False
+    queue: str = ""
+    queued_at_ms: int | None = None
+    """When it came into the queue it is in."""
+    nobody_free: NobodyFree | None = None
+    """The newest word that nobody could be asked; None once somebody is."""
     offered_at_ms: int | None = None
     accepted_at_ms: int | None = None
     bridged_at_ms: int | None = None
@@ -156,6 +171,11 @@ class CallState:
     ended: CallEnded | None = None
     seats: dict[str, Seat] = field(default_factory=dict)
     in_force: Table | None = None
+    on_hold: bool = False
+    holds: list[tuple[int, int | None]] = field(default_factory=list)
+    """(start, end) in which the customer was on hold; None: still."""
+    floor: frozenset[str] = frozenset()
+    """Seats that speak to the customer. Hold and mute silence them and take nothing from them."""
     table_version: int = 0
     ai_paused: str | None = None
     pauses: list[tuple[int, int | None]] = field(default_factory=list)
@@ -172,7 +192,11 @@ class CallState:
     silences: list[tuple[int, int]] = field(default_factory=list)
     silent_since_ms: int | None = None
     disposition: DispositionSet | None = None
+    callback: CallbackRequested | None = None
+    """Agreed with the customer and not done yet."""
     recordings: set[str] = field(default_factory=set)
+    recording_pauses: list[tuple[int, int | None]] = field(default_factory=list)
+    """(start, end) in which nothing was recorded because somebody asked for it; None: still."""
     engine: str = ""
     handbacks: int = 0
 
@@ -193,8 +217,16 @@ class CallState:
         return newest if newest is not None and newest.is_active else None
 
     @property
-    def pending_offer(self) -> Offer | None:
-        return next((one for one in reversed(self.offers.values()) if one.state == OfferState.PENDING), None)
+    def pending_offers(self) -> list[Offer]:
+        """Those that ring now, the oldest first."""
+        return [one for one in self.offers.values() if one.state == OfferState.PENDING]
+
+    @property
+    def open_reservations(self) -> list[Offer]:
+        """Accepted offers whose agent is not done with the call."""
+        return [
+            one for one in self.offers.values() if one.state in (OfferState.ACCEPTED, OfferState.WRAPPING)
+        ]
 
     def open_seats(self, *roles: Role) -> list[Seat]:
         """Open seats of these roles (of all, if none is named)."""
@@ -206,32 +238,46 @@ class CallState:
     def occupants(self) -> list[Occupant]:
         """Who is in the call, as the audibility table wants it: every open seat with its mode.
 
-        A human whose leg is not there yet speaks nowhere, so that he mutes nobody either. A seat whose leg
-        is lost is left out, as in the fallback that media has applied by then, until its leg is back.
+        A human whose leg is not there yet speaks nowhere, so that he mutes nobody either; nor does one who
+        muted himself before he began. A seat whose leg is lost is left out, as in the fallback that media has applied by then, until its leg is back.
         """
         return without_coaches_alone(
             Occupant(
                 seat.seat_id,
                 seat.role,
-                None if seat.mode in SPEAKS and not seat.carries_audio else seat.mode,
+                None if seat.mode in SPEAKS and not self._may_speak(seat) else seat.mode,
+                seat.is_muted,
             )
             for seat in self.open_seats()
             if seat.leg != "lost" or seat.role == Role.CUSTOMER
         )
 
+    def _may_speak(self, seat: Seat) -> bool:
+        return seat.carries_audio and (not seat.is_muted or seat.seat_id in self.floor)
+
     def table(self) -> Table:
         """Who should hear whom now; `in_force` is what media has applied."""
-        return audibility(self.occupants()) if self.is_live else {}
+        return audibility(self.occupants(), self.on_hold) if self.is_live else {}
 
     def heard_by_customer(self) -> list[Seat]:
-        """Open seats whose audio reaches the customer by the table in force, with a leg that carries it."""
-        table = self.in_force if self.in_force is not None else self.table()
-        heard = {
-            speaker
-            for seat in self.open_seats(Role.CUSTOMER)
-            for speaker in table.get(seat.seat_id, frozenset())
-        }
+        """Open seats that speak to the customer by the table in force, with a leg that carries it."""
+        heard = self.floor if self.in_force is not None else self._heard_in(self.table())
         return [seat for seat in self.open_seats() if seat.seat_id in heard and seat.carries_audio]
+
+    def _heard_in(self, table: Table) -> frozenset[str]:
+        customers = [seat.seat_id for seat in self.open_seats(Role.CUSTOMER)]
+        return frozenset().union(*(table.get(customer, frozenset()) for customer in customers))
+
+    def take_table(self, table: Table) -> None:
+        """That table is in force now."""
+        self.in_force = table
+        heard = self._heard_in(table)
+        if HOLD in heard:
+            return
+        silenced = {
+            seat.seat_id for seat in self.open_seats() if seat.is_muted and seat.mode in (None, *SPEAKS)
+        }
+        self.floor = heard | (self.floor & silenced)
 
     def human_voice(self) -> Seat | None:
         """The human who speaks to the customer, takeover before barge, agent before supervisor."""
@@ -264,6 +310,13 @@ class CallState:
         """CallView of docs/API.md, JSON-ready. Personal data is masked unless `reveal`."""
         return call_view(self, full, reveal)
 
+    @property
+    def recording(self) -> Literal["on", "paused", "off"]:
+        """`off`: the customer did not agree to it."""
+        if not self.recording_consent:
+            return "off"
+        return "paused" if self.recording_pauses and self.recording_pauses[-1][1] is None else "on"
+
     # ------------------------------------------------------------ applying
 
     def apply(self, fact: Fact) -> None:
@@ -289,6 +342,9 @@ def _started(call: CallState, fact: CallStarted) -> None:
 def _ended(call: CallState, fact: CallEnded) -> None:
     call.ended = call.ended or fact
     _close_pause(call, fact.at_ms)
+    if call.on_hold:
+        call.on_hold = False
+        call.holds[-1] = (call.holds[-1][0], fact.at_ms)
     if call.silent_since_ms is not None:
         call.silences.append((call.silent_since_ms, fact.at_ms))
         call.silent_since_ms = None
@@ -332,7 +388,7 @@ def _leg_lost(call: CallState, fact: LegLost) -> None:
 
 
 def _audibility(call: CallState, fact: AudibilityChanged) -> None:
-    call.in_force = {listener: frozenset(heard) for listener, heard in fact.hears.items()}
+    call.take_table({listener: frozenset(heard) for listener, heard in fact.hears.items()})
     call.table_version = max(call.table_version, fact.version)
     ai, customer = call.open_seats(Role.AI), call.open_seats(Role.CUSTOMER)
     if ai and customer:
@@ -401,7 +457,7 @@ def _offered(call: CallState, fact: OfferMade) -> None:
     call.offers[fact.offer_id] = Offer(fact)
     escalation = call.escalations.get(fact.escalation_id)
     if escalation is not None:
-        escalation.nobody_free = False
+        escalation.nobody_free = None
         if escalation.offered_at_ms is None:
             escalation.offered_at_ms = fact.at_ms
 
@@ -417,7 +473,22 @@ def _offer_changed(call: CallState, fact: OfferChanged) -> None:
 def _nobody_free(call: CallState, fact: NobodyFree) -> None:
     escalation = call.escalations.get(fact.escalation_id)
     if escalation is not None:
-        escalation.nobody_free = True
+        escalation.nobody_free = fact
+
+
+def _queued(call: CallState, fact: QueueChanged) -> None:
+    escalation = call.escalations.get(fact.escalation_id)
+    if escalation is not None:
+        escalation.queue, escalation.queued_at_ms = fact.queue, fact.at_ms
+
+
+def _callback(call: CallState, fact: CallbackRequested) -> None:
+    call.callback = fact
+
+
+def _called_back(call: CallState, fact: CallbackClosed) -> None:
+    if fact.outcome != "not_reached":
+        call.callback = None
 
 
 def _handoff(call: CallState, fact: HandoffChanged) -> None:
@@ -431,9 +502,33 @@ def _handoff(call: CallState, fact: HandoffChanged) -> None:
     elif fact.state == HandoffState.BRIDGED:
         escalation.bridged_at_ms = fact.at_ms
     elif is_final(fact.state):
-        escalation.nobody_free = False
+        escalation.nobody_free = None
     if fact.state == HandoffState.FAILED and fact.agent_id:
         call.refusals[fact.agent_id] = fact.at_ms
+
+
+def _muted(call: CallState, fact: SeatMuted) -> None:
+    seat = call.seats.get(fact.seat_id)
+    if seat is not None:
+        seat.is_muted = fact.muted
+
+
+def _hold_began(call: CallState, fact: HoldBegan) -> None:
+    if not call.on_hold:
+        call.on_hold = True
+        call.holds.append((fact.at_ms, None))
+
+
+def _hold_ended(call: CallState, fact: HoldEnded) -> None:
+    if call.on_hold:
+        call.on_hold = False
+        call.holds[-1] = (call.holds[-1][0], fact.at_ms)
+
+
+def _unheard(call: CallState, fact: MicrophoneSilent) -> None:
+    seat = call.seats.get(fact.seat_id)
+    if seat is not None:
+        seat.unheard_since_ms = fact.at_ms
 
 
 def _ai_paused(call: CallState, fact: AIPaused) -> None:
@@ -473,6 +568,14 @@ def _segment(call: CallState, fact: RecordingSegment) -> None:
     call.recordings.add(fact.path)
 
 
+def _recording_changed(call: CallState, fact: RecordingChanged) -> None:
+    is_paused = call.recording == "paused"
+    if fact.state == "paused" and not is_paused:
+        call.recording_pauses.append((fact.at_ms, None))
+    elif fact.state == "recording" and is_paused:
+        call.recording_pauses[-1] = (call.recording_pauses[-1][0], fact.at_ms)
+
+
 _HANDLERS: dict[type[Fact], Callable[[CallState, Any], None]] = {
     CallStarted: _started,
     CallEnded: _ended,
@@ -495,12 +598,20 @@ _HANDLERS: dict[type[Fact], Callable[[CallState, Any], None]] = {
     OfferMade: _offered,
     OfferChanged: _offer_changed,
     NobodyFree: _nobody_free,
+    QueueChanged: _queued,
+    CallbackRequested: _callback,
+    CallbackClosed: _called_back,
     HandoffChanged: _handoff,
     AIPaused: _ai_paused,
     AIResumed: _ai_resumed,
     HandedBack: _handed_back,
+    SeatMuted: _muted,
+    HoldBegan: _hold_began,
+    HoldEnded: _hold_ended,
+    MicrophoneSilent: _unheard,
     SilenceBegan: _silence_began,
     SilenceEnded: _silence_ended,
     DispositionSet: _disposition,
+    RecordingChanged: _recording_changed,
     RecordingSegment: _segment,
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from voicewatch.core.events import Evidence, HandoffState, Role, Severity, UtteranceFinal
 from voicewatch.core.quoting import masked_place, quote
-from voicewatch.core.redaction import label
+from voicewatch.core.redaction import label, masked
 
 if TYPE_CHECKING:
     from voicewatch.core.call import CallState, Seat, Utterance
@@ -40,6 +40,7 @@ def call_view(call: CallState, full: bool, reveal: bool) -> dict[str, Any]:
         "customer_name": call.customer_name if reveal or not call.customer_name else label("name"),
         "voice": voice.role.value if voice else "nobody",
         "voice_name": voice.name if voice else "",
+        "on_hold": call.on_hold,
         "severity": severity.value,
         "headline": headline,
         "sentiment": customer_sentiment(spoken),
@@ -61,10 +62,11 @@ def call_view(call: CallState, full: bool, reveal: bool) -> dict[str, Any]:
             for gap in call.gaps
         ],
         "nobody_free": bool(call.active_escalation and call.active_escalation.nobody_free),
-        "disposition": call.disposition.model_dump(mode="json", include={"agent_id", "code", "note"})
-        if call.disposition
-        else None,
+        "queue": _queue(call),
+        "callback": _callback(call, reveal),
+        "disposition": _disposition(call, reveal),
         "recordings": len(call.recordings),
+        "recording": call.recording,
         "engine": call.engine,
         "last_seq": call.last_seq,
     }
@@ -192,6 +194,7 @@ def _seat(seat: Seat) -> dict[str, Any]:
         "name": seat.name,
         "mode": seat.mode.value if seat.mode else None,
         "leg": seat.leg,
+        "muted": seat.is_muted,
     }
 
 
@@ -234,6 +237,36 @@ def _handoff(call: CallState) -> dict[str, Any] | None:
         "reason": escalation.handoff_reason,
         "agent_id": escalation.agent_id,
     }
+
+
+def _queue(call: CallState) -> dict[str, Any] | None:
+    """Where an escalation that nobody has answered waits, and how long it may take."""
+    escalation = call.active_escalation
+    if escalation is None or not escalation.is_waiting:
+        return None
+    told = escalation.nobody_free
+    return {
+        "name": escalation.queue,
+        "since_ms": escalation.since_ms,
+        "why": told.why if told else None,
+        "position": told.position if told else None,
+        "expected_wait_s": told.expected_wait_s if told else None,
+        "opens_at": told.opens_at.isoformat() if told and told.opens_at else None,
+    }
+
+
+def _callback(call: CallState, reveal: bool) -> dict[str, Any] | None:
+    if call.callback is None:
+        return None
+    shown = call.callback if reveal else masked(call.callback)
+    return shown.model_dump(mode="json", include={"by", "number", "when", "note", "at_ms"})
+
+
+def _disposition(call: CallState, reveal: bool) -> dict[str, Any] | None:
+    if call.disposition is None:
+        return None
+    shown = call.disposition if reveal else masked(call.disposition)
+    return shown.model_dump(mode="json", include={"agent_id", "code", "note"})
 
 
 def _offer(offer: Any) -> dict[str, Any]:

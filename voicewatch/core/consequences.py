@@ -7,10 +7,9 @@ asked in the order of CONSEQUENCES until all are silent, so a rule must be silen
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from voicewatch.core.briefing import write_briefing
-from voicewatch.core.call import SPEAKS, CallState, Escalation, Offer, Seat
+from voicewatch.core.call import SPEAKS, CallState, Escalation, Seat
 from voicewatch.core.events import (
     AIPaused,
     AIResumed,
@@ -22,18 +21,25 @@ from voicewatch.core.events import (
     HandedBack,
     HandoffChanged,
     HandoffState,
+    HoldEnded,
     Mode,
     ModeChanged,
-    NobodyFree,
-    OfferChanged,
-    OfferMade,
     OfferState,
     Role,
     SeatClosed,
     Severity,
 )
-from voicewatch.core.handoff import move_handoff, move_offer
-from voicewatch.core.routing import Roster, choose
+from voicewatch.core.handoff import move_handoff
+from voicewatch.core.offering import (
+    Means,
+    find_queue,
+    next_agent,
+    offer_made,
+    offer_moved,
+    offers_expire,
+    reservations_end,
+    tell_nobody_free,
+)
 
 CONNECT_LIMIT_MS = 15_000
 """An agent who accepted must be connected within so long, or the next one is asked."""
@@ -45,33 +51,12 @@ LET_GO_MS = 60_000
 AGENT_FAILED = {
     "agent_lost": "the agent was lost",
     "agent_never_connected": "the agent did not connect",
+    "agent_not_heard": "the agent's microphone was silent",
 }
 """Reason of a failed handoff -> what the next agent reads."""
 
 
-@dataclass(frozen=True)
-class Means:
-    """What the rules may use beside the call: agents, settings and new ids."""
-
-    roster: Roster
-    offer_timeout_ms: int
-    grace_ms: int
-    new_id: Callable[[], str]
-
-
 # ---------------------------------------------------------------- facts that belong together
-
-
-def offer_moved(call: CallState, offer: Offer, state: OfferState, reason: str = "") -> OfferChanged:
-    """The offer in its next state; IllegalMove if it cannot get there."""
-    return OfferChanged(
-        call_id=call.call_id,
-        at_ms=call.at_ms,
-        offer_id=offer.made.offer_id,
-        agent_id=offer.made.agent_id,
-        state=move_offer(offer.state, state),
-        reason=reason,
-    )
 
 
 def handoff_moved(
@@ -93,11 +78,7 @@ def handoff_moved(
 def call_off(call: CallState, escalation: Escalation, reason: str) -> list[Fact]:
     """An escalation nobody has answered is not needed any more."""
     return [
-        *(
-            offer_moved(call, offer, OfferState.CANCELED, reason)
-            for offer in call.offers.values()
-            if offer.state == OfferState.PENDING
-        ),
+        *(offer_moved(call, offer, OfferState.CANCELED, reason) for offer in call.pending_offers),
         handoff_moved(call, escalation, HandoffState.CANCELED, reason),
     ]
 
@@ -153,8 +134,8 @@ def _resumed(call: CallState, why: str) -> list[Fact]:
 
 
 def _after_the_end(means: Means, call: CallState) -> list[Fact]:
-    """A call that was ended from outside leaves nothing behind."""
-    return [] if call.is_live else _loose_ends(call)
+    """A call that was ended from outside leaves nothing behind; wrap-ups go on."""
+    return [] if call.is_live else _loose_ends(call) or reservations_end(means, call)
 
 
 def _customer_gone(means: Means, call: CallState) -> list[Fact]:
@@ -176,6 +157,13 @@ def _is_gone(means: Means, call: CallState, seat: Seat) -> bool:
     return seat.lost_reason != "media_died" or call.at_ms - seat.leg_since_ms >= means.grace_ms
 
 
+def _stays_unheard(call: CallState, seat: Seat) -> bool:
+    """He accepted, is connected, and his microphone brings nothing: the customer waits no longer."""
+    since_ms = seat.unheard_since_ms
+    is_waited_for = seat.carries_audio and not seat.is_muted and seat.seat_id not in call.floor
+    return since_ms is not None and is_waited_for and call.at_ms - since_ms >= CONNECT_LIMIT_MS
+
+
 def _is_joining(seat: Seat) -> bool:
     """For the first time, or again after its leg was lost."""
     return seat.leg in ("none", "connecting")
@@ -185,12 +173,13 @@ def _agent_gone(means: Means, call: CallState) -> list[Fact]:
     escalation = call.active_escalation
     for seat in call.open_seats(Role.AGENT):
         never_came = _is_joining(seat) and call.at_ms - seat.leg_since_ms >= CONNECT_LIMIT_MS
-        if not never_came and not _is_gone(means, call, seat):
+        not_heard = _stays_unheard(call, seat)
+        if not (never_came or not_heard) and not _is_gone(means, call, seat):
             continue
         hung_up = seat.lost_reason == "hangup" and seat.mode in SPEAKS
         if hung_up and any(one.carries_audio for one in call.open_seats(Role.AI)):
             return hand_back(call, seat.who, "")
-        reason = "agent_never_connected" if never_came else "agent_lost"
+        reason = "agent_never_connected" if never_came else "agent_not_heard" if not_heard else "agent_lost"
         facts: list[Fact] = []
         serves = escalation is not None and escalation.agent_id == seat.who
         if escalation is not None and serves:
@@ -323,6 +312,16 @@ def _pause_follows_voice(means: Means, call: CallState) -> list[Fact]:
     return _resumed(call, "human_left") if human is None and not may_return else []
 
 
+def _hold_ends(means: Means, call: CallState) -> list[Fact]:
+    """Nobody stays on hold when those who could end it are gone."""
+    if not call.on_hold or any(
+        seat.mode in SPEAKS and not _is_gone(means, call, seat)
+        for seat in call.open_seats(Role.AGENT, Role.SUPERVISOR)
+    ):
+        return []
+    return [HoldEnded(call_id=call.call_id, at_ms=call.at_ms)]
+
+
 def _coach_alone(means: Means, call: CallState) -> list[Fact]:
     """Coach falls back to monitor when the last agent leaves."""
     if call.open_seats(Role.AGENT):
@@ -369,44 +368,12 @@ def _briefing(call: CallState, escalation: Escalation) -> list[Fact]:
     ]
 
 
-def _offer_expires(means: Means, call: CallState) -> list[Fact]:
-    offer = call.pending_offer
-    if offer is None or call.at_ms < offer.made.expires_at_ms:
-        return []
-    return [offer_moved(call, offer, OfferState.TIMEOUT, "no_answer")]
-
-
 def _offer_next(means: Means, call: CallState) -> list[Fact]:
-    escalation = call.active_escalation
-    if escalation is None or escalation.handoff not in (HandoffState.BRIEFING, HandoffState.RINGING):
-        return []
-    if call.pending_offer is not None:
-        return []
-    raised = escalation.raised
-    agent = choose(
-        means.roster.agents.values(),
-        at_ms=call.at_ms,
-        skill=raised.skill or call.attributes.get("topic", ""),
-        language=call.attributes.get("language", ""),
-        refusals=call.refusals,
-        prefer=raised.agent_id or None,
-    )
-    if agent is None:
-        if escalation.nobody_free:
-            return []
-        return [NobodyFree(call_id=call.call_id, at_ms=call.at_ms, escalation_id=raised.escalation_id)]
-    facts = _briefing(call, escalation)
-    facts.append(
-        OfferMade(
-            call_id=call.call_id,
-            at_ms=call.at_ms,
-            offer_id=means.new_id(),
-            escalation_id=raised.escalation_id,
-            agent_id=agent.agent_id,
-            agent_name=agent.name,
-            expires_at_ms=call.at_ms + means.offer_timeout_ms,
-        )
-    )
+    """An offer to the next agent, with the card as it should read now; or the word that there is nobody."""
+    escalation, agent = call.active_escalation, next_agent(means, call)
+    if escalation is None or agent is None:
+        return tell_nobody_free(means, call)
+    facts = [*_briefing(call, escalation), offer_made(means, call, escalation, agent)]
     if escalation.handoff == HandoffState.BRIEFING:
         facts.append(handoff_moved(call, escalation, HandoffState.RINGING))
     return facts
@@ -419,13 +386,16 @@ CONSEQUENCES: tuple[Callable[[Means, CallState], list[Fact]], ...] = (
     _agent_joins,
     _agent_is_heard,
     _supervisor_answers,
+    _hold_ends,
     _pause_follows_voice,
     _coach_alone,
     _ai_came_back,
     _ai_gone,
     _request,
     _brief,
-    _offer_expires,
+    reservations_end,
+    find_queue,
+    offers_expire,
     _offer_next,
 )
 

@@ -14,22 +14,23 @@ from typing import Literal
 from voicewatch.core.call import SPEAKS, CallState, Offer
 from voicewatch.core.call_view import URGENCY
 from voicewatch.core.consequences import (
-    Means,
     call_off,
     hand_back,
     handoff_moved,
     next_facts,
-    offer_moved,
     wind_up,
 )
 from voicewatch.core.events import (
     AlertCleared,
+    CallbackClosed,
     CallStarted,
     DispositionSet,
     EscalationRaised,
     Evidence,
     Fact,
     HandoffState,
+    HoldBegan,
+    HoldEnded,
     Mode,
     ModeChanged,
     Nudged,
@@ -37,10 +38,21 @@ from voicewatch.core.events import (
     OfferState,
     Role,
     SeatClosed,
+    SeatMuted,
     SeatOpened,
     Severity,
 )
+from voicewatch.core.offering import (
+    Means,
+    callback_agreed,
+    need_rank,
+    offer_made,
+    offer_moved,
+    withdrawn,
+)
+from voicewatch.core.refused import Refused
 from voicewatch.core.routing import Roster
+from voicewatch.core.routing_plan import RoutingPlan
 from voicewatch.core.rules import Judge, RuleBook
 from voicewatch.core.wanted import Wanted, wanted
 
@@ -50,19 +62,13 @@ MAX_STEPS = 200
 """A state needs a handful of steps to settle; more is a fault of `consequences.py`, not a loop to sit in."""
 MAX_TEXT = 500
 """Characters of a nudge, note or reason."""
-DISPOSITIONS = ("resolved", "follow_up", "refund", "transferred", "no_help", "other")
+WENT_WELL = ("resolved", "refund")
+"""Dispositions of a call that the human could settle: what `proven_success` routing learns from."""
+CALLED_BACK = ("reached", "not_reached", "withdrawn")
 SUPERVISES = (Mode.MONITOR, Mode.COACH, Mode.BARGE, Mode.TAKEOVER)
 END_REASONS = (
     "customer_hangup", "customer_lost", "ended_by_agent", "ended_by_supervisor", "ai_ended", "interrupted",
 )  # fmt: skip
-
-
-class Refused(Exception):
-    """A command that cannot be done, as RFC 9457 would say it."""
-
-    def __init__(self, status: int, title: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status, self.title, self.detail = status, title, detail
 
 
 class Director:
@@ -76,12 +82,16 @@ class Director:
         wrap_up_ms: int,
         customer_grace_ms: int,
         new_id: Callable[[], str],
+        plan: RoutingPlan | None = None,
+        utc_offset_ms: int = 0,
     ) -> None:
         self.rulebook = rulebook
         self.calls: dict[str, CallState] = {}
-        self.roster = Roster(wrap_up_ms)
+        self.roster = Roster(wrap_up_ms, plan or RoutingPlan())
         self._new_id = new_id
-        self._means = Means(self.roster, offer_timeout_ms, customer_grace_ms, new_id)
+        self._means = Means(
+            self.roster, offer_timeout_ms, customer_grace_ms, new_id, utc_offset_ms, self._waiting_before
+        )
         self._judges: dict[str, Judge] = {}
         self._now_ms = 0
         """Newest instant seen, on the clock common to all calls (zero_mono_ns + at_ms)."""
@@ -207,8 +217,8 @@ class Director:
         said: list[Fact] = []
         if state == "away" or not connected:
             for call in self.calls.values():
-                offer = call.pending_offer
-                if offer is not None and offer.made.agent_id == agent_id:
+                offer = next((one for one in call.pending_offers if one.made.agent_id == agent_id), None)
+                if offer is not None:
                     reason = "agent_away" if connected else "agent_offline"
                     said += self._tell(offer_moved(call, offer, OfferState.RESCINDED, reason))
         return said + self._settle_all()
@@ -220,6 +230,7 @@ class Director:
         escalation = call.escalations[offer.made.escalation_id]
         return self._tell(
             offer_moved(call, offer, OfferState.ACCEPTED),
+            *withdrawn(call, "accepted_by_another", but=offer),
             handoff_moved(call, escalation, HandoffState.ACCEPTED, agent_id=agent_id),
             SeatOpened(
                 call_id=call.call_id,
@@ -250,12 +261,39 @@ class Director:
             raise Refused(409, "No AI", "There is no AI in this call to hand it back to.")
         return self._tell(*hand_back(call, by, _text("note", note)))
 
+    def hold(self, call_id: str, at_ms: int, by: str) -> list[Fact]:
+        """The customer hears hold audio until somebody ends it; only while a human speaks with him."""
+        call = self._live(call_id, at_ms)
+        if call.on_hold:
+            return []
+        if call.human_voice() is None:
+            raise Refused(
+                409, "Nobody to wait for", "Only a human who speaks with the customer can hold him."
+            )
+        return self._tell(HoldBegan(call_id=call_id, at_ms=at_ms, by=by))
+
+    def unhold(self, call_id: str, at_ms: int, by: str) -> list[Fact]:
+        """Hold ends: all is as it was."""
+        call = self._live(call_id, at_ms)
+        return self._tell(HoldEnded(call_id=call_id, at_ms=at_ms, by=by)) if call.on_hold else []
+
+    def mute(self, call_id: str, at_ms: int, who: str, muted: bool) -> list[Fact]:
+        """An agent or supervisor silences himself, or speaks again."""
+        call = self._live(call_id, at_ms)
+        seat = call.seat_of(who, Role.AGENT, Role.SUPERVISOR)
+        if seat is None:
+            raise Refused(404, "Not in the call", "You are not in this call.")
+        if seat.is_muted == muted:
+            return []
+        return self._tell(SeatMuted(call_id=call_id, at_ms=at_ms, seat_id=seat.seat_id, muted=muted))
+
     def dispose(self, call_id: str, at_ms: int, agent_id: str, code: str, note: str = "") -> list[Fact]:
         """The agent's outcome of the call; ends his wrap-up."""
         call = self._known(call_id)
         self._see_time(call, at_ms)
-        if code not in DISPOSITIONS:
-            raise Refused(422, "Unknown code", f"code is one of {', '.join(DISPOSITIONS)}, not {code!r}.")
+        codes = self.roster.plan.dispositions
+        if code not in codes:
+            raise Refused(422, "Unknown code", f"code is one of {', '.join(codes)}, not {code!r}.")
         if not any(seat.who == agent_id and seat.role == Role.AGENT for seat in call.seats.values()):
             raise Refused(403, "Not your call", "Only an agent who was in this call can set its disposition.")
         said = self._tell(
@@ -264,6 +302,49 @@ class Director:
             )
         )
         return said + self._settle_all()
+
+    def claim(self, call_id: str, at_ms: int, agent_id: str, seat_id: str) -> list[Fact]:
+        """An agent takes a waiting call out of the queue by himself; whoever else rings is let go."""
+        call = self._live(call_id, at_ms)
+        escalation, agent = call.active_escalation, self.roster.agents.get(agent_id)
+        if escalation is None or escalation.handoff not in (HandoffState.BRIEFING, HandoffState.RINGING):
+            raise Refused(409, "Nobody is sought", "No escalation of this call waits for a person.")
+        own = next((one for one in call.pending_offers if one.made.agent_id == agent_id), None)
+        if own is not None:
+            return self.accept(own.made.offer_id, agent_id, at_ms, seat_id)
+        if agent is None or not agent.has_room:
+            state = agent.state.replace("_", " ") if agent else "unknown"
+            raise Refused(409, "Not free", f"Only an available agent can claim a call; you are {state}.")
+        made = offer_made(self._means, call, escalation, agent)
+        said = self._told(made)
+        if escalation.handoff == HandoffState.BRIEFING:
+            said += self._told(handoff_moved(call, escalation, HandoffState.RINGING, agent_id=agent_id))
+        return said + self.accept(made.offer_id, agent_id, at_ms, seat_id)
+
+    def call_back(
+        self, call_id: str, at_ms: int, by: str, number: str = "", when: str = "", note: str = ""
+    ) -> list[Fact]:
+        """The customer prefers to be called back: nobody is sought any more."""
+        call = self._live(call_id, at_ms)
+        escalation = call.active_escalation
+        if escalation is not None and not escalation.is_waiting:
+            raise Refused(409, "A person has the call", "A human has this call or is joining it.")
+        agreed = callback_agreed(call, by, _text("number", number), _text("when", when), _text("note", note))
+        return self._tell(agreed, *(call_off(call, escalation, "callback") if escalation else []))
+
+    def called_back(self, call_id: str, at_ms: int, by: str, outcome: str, note: str = "") -> list[Fact]:
+        """What became of a callback; one not reached stays on the list."""
+        call = self._known(call_id)
+        if call.callback is None:
+            raise Refused(409, "No callback", "No callback of this call is open.")
+        if outcome not in CALLED_BACK:
+            known = ", ".join(CALLED_BACK)
+            raise Refused(422, "Unknown outcome", f"outcome is one of {known}, not {outcome!r}.")
+        self._see_time(call, at_ms)
+        closed = CallbackClosed(
+            call_id=call_id, at_ms=at_ms, by=by, outcome=outcome, note=_text("note", note)
+        )
+        return self._tell(closed)
 
     # ------------------------------------------------------------ commands: supervisors
 
@@ -338,10 +419,7 @@ class Director:
                 409, "Escalated already", f"A person has been called already: {active.raised.headline}."
             )
         merged = active.raised.model_copy(update={"at_ms": at_ms, "agent_id": agent_id, "by": by})
-        ringing = call.pending_offer
-        if ringing is None:
-            return self._tell(merged)
-        return self._tell(merged, offer_moved(call, ringing, OfferState.RESCINDED, "assigned_by_name"))
+        return self._tell(merged, *withdrawn(call, "assigned_by_name"))
 
     def dismiss(self, call_id: str, at_ms: int, by: str, alert_id: str, reason: str) -> list[Fact]:
         """A supervisor says that an alert was wrong; the escalation it raised is called off."""
@@ -357,6 +435,14 @@ class Director:
         if escalation is not None and escalation.is_waiting and escalation.raised.alert_id == alert_id:
             facts += call_off(call, escalation, "dismissed")
         return self._tell(*facts)
+
+    def release(self, call_id: str, at_ms: int, by: str, reason: str = "") -> list[Fact]:
+        """A supervisor takes an escalation that waits off the queue: the AI goes on alone."""
+        call = self._live(call_id, at_ms)
+        escalation = call.active_escalation
+        if escalation is None or not escalation.is_waiting:
+            raise Refused(409, "Nothing to release", "No escalation of this call waits for a person.")
+        return self._tell(*call_off(call, escalation, _text("reason", reason) or "released"))
 
     # ------------------------------------------------------------ what should be in force
 
@@ -410,6 +496,8 @@ class Director:
         call.apply(fact)
         self._see_time(call, fact.at_ms)
         self.roster.apply(fact, self._now_ms)
+        if isinstance(fact, DispositionSet) and call.escalation is not None:
+            self.roster.learn(fact.agent_id, call.escalation.raised.reasons, fact.code in WENT_WELL)
         judge = self._judges[fact.call_id]
         if learn or not call.is_live:
             judge.learn(fact)
@@ -453,20 +541,25 @@ class Director:
         raise AssertionError(f"call {call.call_id} does not settle: {[fact.type for fact in said[-6:]]}")
 
     def _settle_all(self) -> list[Fact]:
-        """Settles every live call, the most urgent and oldest escalation first."""
-        waiting = [call for call in self.calls.values() if call.is_live]
+        """Settles every call that is not over, the most urgent and oldest escalation first."""
+        waiting = [call for call in self.calls.values() if call.is_live or call.open_reservations]
         for call in waiting:
             if call.zero_mono_ns:
                 call.at_ms = max(call.at_ms, self._now_ms - call.zero_mono_ns // 1_000_000)
-        return [fact for call in sorted(waiting, key=_need) for fact in self._settle(call)]
+        ordered = sorted(waiting, key=lambda call: need_rank(self.roster.plan, call))
+        return [fact for call in ordered for fact in self._settle(call)]
 
-
-def _need(call: CallState) -> tuple[int, int]:
-    escalation = call.active_escalation
-    if escalation is None:
-        return len(URGENCY), 0
-    started_ms = call.zero_mono_ns // 1_000_000
-    return URGENCY[escalation.raised.severity], started_ms + escalation.since_ms
+    def _waiting_before(self, call: CallState) -> int:
+        """How many other calls are looked after before this one."""
+        mine = need_rank(self.roster.plan, call)
+        return sum(
+            other is not call
+            and other.is_live
+            and other.active_escalation is not None
+            and other.active_escalation.is_waiting
+            and need_rank(self.roster.plan, other) < mine
+            for other in self.calls.values()
+        )
 
 
 def _one_at_a_time(call: CallState, raised: EscalationRaised) -> EscalationRaised | None:
@@ -493,6 +586,8 @@ def _one_at_a_time(call: CallState, raised: EscalationRaised) -> EscalationRaise
             "evidence": leading.evidence,
             "reasons": reasons,
             "skill": known.skill or raised.skill,
+            "queue": known.queue or raised.queue,
+            "agent_id": known.agent_id or raised.agent_id,
         }
     )
 

@@ -48,7 +48,7 @@ class Severity(StrEnum):
 class OfferState(StrEnum):
     """States of an offer (reservation) of one agent; all but pending are final for the ringing.
 
-    An accepted one goes on to wrapping (the agent has left the call, his after-call work lasts) and completed.
+    An accepted one goes on to wrapping (the agent has left the call and does after-call work) and completed.
     """
 
     PENDING = "pending"
@@ -245,6 +245,47 @@ class LegLost(Fact):
     seat_id: str
     leg_id: str
     reason: str = ""
+
+
+class SeatMuted(Fact):
+    """The one in this seat muted himself, or speaks again: as his page told it, and as media enforces."""
+
+    type: Literal["seat_muted"] = "seat_muted"
+    seat_id: str
+    muted: bool
+
+
+class MicrophoneSilent(Fact):
+    """The leg of a human who is to take over brings packets and no sound: the AI does not yield to it."""
+
+    type: Literal["microphone_silent"] = "microphone_silent"
+    seat_id: str
+    leg_id: str
+
+
+class HoldBegan(Fact):
+    """The customer hears hold audio; nobody hears him, and nothing of him is kept, until hold ends."""
+
+    type: Literal["hold_began"] = "hold_began"
+    by: str
+
+
+class HoldEnded(Fact):
+    """`by` is empty when it ended by itself: nobody was left to end it."""
+
+    type: Literal["hold_ended"] = "hold_ended"
+    by: str = ""
+
+
+class DtmfSent(Fact):
+    """A key was pressed for the one in this seat to hear."""
+
+    type: Literal["dtmf_sent"] = "dtmf_sent"
+    SEALED = frozenset({"digit"})
+    seat_id: str
+    digit: str
+    """0-9, *, #, A-D; masked: `[digit]`."""
+    by: str = ""
 
 
 class Dtmf(Fact):

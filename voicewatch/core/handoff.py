@@ -19,6 +19,8 @@ OFFER_MOVES: dict[OfferState, frozenset[OfferState]] = {
             OfferState.RESCINDED,
         }
     ),
+    OfferState.ACCEPTED: frozenset({OfferState.WRAPPING, OfferState.COMPLETED}),
+    OfferState.WRAPPING: frozenset({OfferState.COMPLETED}),
 }
 
 _ENDS = frozenset({HandoffState.CANCELED, HandoffState.FAILED})

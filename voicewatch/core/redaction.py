@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from voicewatch.core.events import (
     Briefing,
+    CallbackRequested,
     CallStarted,
     Dtmf,
     Event,
@@ -56,6 +57,8 @@ def masked(event: AnyEvent, context: Context = ()) -> AnyEvent:
         return event.model_copy(update={"customer_name": event.customer_name and label("name")})
     if isinstance(event, Dtmf):
         return event.model_copy(update={"digit": label("digit")})
+    if isinstance(event, CallbackRequested):
+        event = event.model_copy(update={"number": event.number and label("phone")})
     fields = {name: _masked_value(getattr(event, name), ()) for name in event.SEALED}
     return event.model_copy(update=fields)
 

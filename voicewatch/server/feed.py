@@ -217,7 +217,7 @@ class Feed:
         if not shown.has(call_id):
             return False
         agent = self._desk.director.roster.agents.get(sub)
-        if agent is not None and agent.wrap_up_call_id == call_id:
+        if agent is not None and call_id in agent.wrap_ups:
             return True
         call = shown.call(call_id)
         rings = any(
