@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,6 +168,43 @@ def load_voice_detector(aggressiveness: int = 2) -> VoiceDetector:
     return SpeechDetector(aggressiveness)
 
 
+@dataclass(eq=False)
+class LegMemory:
+    """What a judge remembers of one leg; None: nothing yet. Only the judge looks inside."""
+
+    state: Any = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How probable is speech in these windows of a leg, float32 [count, window], oldest first?"""
+
+    memory: LegMemory
+    windows: Samples
+
+
+class SpeechJudge(Protocol):
+    """A speech detector that is worth asking only where a cheap one found something. Pluggable."""
+
+    name: str
+    window: int
+    """Samples it takes for one answer."""
+
+    def judge(self, asked: Sequence[Asked]) -> list[list[float]]:
+        """0..1 for each window, for all legs in one go; no leg may be named twice. Memories move on."""
+
+
+def load_speech_judge(detector: str = "silero") -> SpeechJudge | None:
+    """`silero`; None for `webrtcvad`, whose flags then stand as they are. Raises MissingModel."""
+    if detector == "webrtcvad":
+        return None
+    if detector != "silero":
+        raise MissingModel(f"unknown speech detector {detector!r}; known: silero, webrtcvad")
+    from audio_models.silero import SileroJudge
+
+    return SileroJudge()
+
+
 # ---------------------------------------------------------------- scoring
 
 Speaker = Literal["customer", "ai", "agent", "supervisor"]
@@ -282,11 +319,13 @@ class MeaningMatcher:
         return self._index.match(texts)
 
 
-def describe_engines(transcriber: Transcriber, scorer: Scorer) -> dict[str, str]:
+def describe_engines(
+    transcriber: Transcriber, scorer: Scorer, judge: SpeechJudge | None = None
+) -> dict[str, str]:
     """What is running, for people: part -> name, with what must be known of it."""
     fidelity = " (low fidelity)" if transcriber.low_fidelity else ""
     return {
-        "vad": "webrtcvad",
+        "vad": f"webrtcvad, {judge.name}" if judge else "webrtcvad",
         "asr": transcriber.name + fidelity,
         "asr_model": transcriber.model,
         "sentiment": scorer.sentiment_name,
