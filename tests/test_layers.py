@@ -20,7 +20,7 @@ LAYERS: dict[str, set[str]] = {
     "voicewatch.media": {"voicewatch.media", *COMMON},
     "voicewatch.speech": {"voicewatch.speech", "audio_models.api", *COMMON},
     "voicewatch.gateways": {"voicewatch.gateways", *COMMON},
-    "voicewatch.record": {"voicewatch.record", *COMMON},
+    "voicewatch.record": {"voicewatch.record", "voicewatch.media.opus", *COMMON},
     "voicewatch.server": {"voicewatch.server", *COMMON},
     "voicewatch.load": {
         "voicewatch.load",
@@ -33,8 +33,11 @@ LAYERS: dict[str, set[str]] = {
 }
 """What a room may import of ours. `app`, `cli` and `doctor` put the rooms together: they may import all."""
 
-WIRING = {("voicewatch.server.process", "voicewatch.record.journal")}
-"""The front process is put together from the server and the journal in one module."""
+WIRING = {
+    ("voicewatch.server.process", "voicewatch.record.journal"),
+    ("voicewatch.server.process", "voicewatch.record.archive"),
+}
+"""The front process is put together from the server, the journal and the recordings in one module."""
 
 ANYWHERE = {"numpy", "pydantic"}
 CORE_THIRD_PARTY = ANYWHERE
@@ -45,7 +48,7 @@ HOMES: dict[str, set[str]] = {
     "aiortc": {"voicewatch.media.webrtc", "voicewatch.demo.peer", "voicewatch.load.leg"},
     "aioice": {"voicewatch.media.webrtc", "voicewatch.demo.peer", "voicewatch.load.leg"},
     "av": {"voicewatch.speech.audio_file", "voicewatch.demo"},
-    "pylibsrtp": {"voicewatch.media.webrtc"},
+    "pylibsrtp": {"voicewatch.media.srtp"},
     "webrtcvad": {"voicewatch.media.voice", "audio_models.vad"},
     "faster_whisper": {"audio_models.whisper", "audio_models.catalogue"},
     "ctranslate2": {"audio_models.whisper"},

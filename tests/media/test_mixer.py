@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from voicewatch.media.mixer import Pcm, levels_dbfs, mix, squeeze
+from voicewatch.media.mixer import LevelMeter, Pcm, mix, squeeze
 from voicewatch.media.opus import CHUNK_SAMPLES
 
 chunks = arrays(np.int16, CHUNK_SAMPLES, elements=st.integers(-32_768, 32_767))
@@ -65,7 +65,7 @@ def test_levels() -> None:
     rows = np.zeros((3, CHUNK_SAMPLES), np.int16)
     rows[1] = 32_767
     rows[2] = sine(1_000, 0, 16_384)
-    silent, full, half = levels_dbfs(rows)
+    silent, full, half = LevelMeter(8)(rows)
     assert silent == np.float32(-96)
     assert abs(full) < 0.01
     assert abs(half + 9.03) < 0.1

@@ -58,22 +58,29 @@ def _play(packet: bytes) -> Play:
 class DelaySpread:
     """How much the delay of packets varied in this window of WINDOW_MS and the one before."""
 
-    __slots__ = ("_from_ms", "_least_before_ms", "_least_ms", "_most_before_ms", "_most_ms")
+    __slots__ = ("_from_ms", "_least_before_ms", "_least_ms", "_most_before_ms", "_most_ms", "spread_ms")
 
     def __init__(self) -> None:
+        self.spread_ms = 0.0
         self._least_ms = self._least_before_ms = inf
         self._most_ms = self._most_before_ms = -inf
         self._from_ms = -inf
 
-    def add(self, delay_ms: float, now_ms: float) -> float:
-        """Take one packet's delay (against any fixed clock); the spread in ms is returned."""
+    def add(self, delay_ms: float, now_ms: float) -> bool:
+        """Take one packet's delay (against any fixed clock); True when `spread_ms` may have changed."""
         if now_ms - self._from_ms >= WINDOW_MS:
             self._least_before_ms, self._most_before_ms = self._least_ms, self._most_ms
             self._least_ms = self._most_ms = delay_ms
             self._from_ms = now_ms
-        self._least_ms = min(self._least_ms, delay_ms)
-        self._most_ms = max(self._most_ms, delay_ms)
-        return max(self._most_ms, self._most_before_ms) - min(self._least_ms, self._least_before_ms)
+        elif delay_ms < self._least_ms:
+            self._least_ms = delay_ms
+        elif delay_ms > self._most_ms:
+            self._most_ms = delay_ms
+        else:
+            return False
+        most, least = max(self._most_ms, self._most_before_ms), min(self._least_ms, self._least_before_ms)
+        self.spread_ms = most - least
+        return True
 
 
 class ReceiveBuffer:
@@ -126,14 +133,16 @@ class ReceiveBuffer:
         """
         if self._highest < 0:
             self._begin(sequence, timestamp)
-        extended = extend(sequence, self._highest, 16)
-        if abs(extended - self._highest) > _RESTART_JUMP:
-            if sequence != self._odd:
-                self._odd = (sequence + 1) & 0xFFFF
-                return None
-            self._packets.clear()
-            self._begin(sequence, timestamp)
-            extended = self._highest
+        extended = self._highest + 1
+        if sequence != extended & 0xFFFF:
+            extended = extend(sequence, self._highest, 16)
+            if abs(extended - self._highest) > _RESTART_JUMP:
+                if sequence != self._odd:
+                    self._odd = (sequence + 1) & 0xFFFF
+                    return None
+                self._packets.clear()
+                self._begin(sequence, timestamp)
+                extended = self._highest
         self._odd = -1
         ticks = extend(timestamp, self._timestamp, 32)
         if extended < (self._floor if self._next is None else self._next):
@@ -146,8 +155,9 @@ class ReceiveBuffer:
         self._packets[extended] = payload
         if extended >= self._highest:
             self._highest, self._timestamp = extended, ticks
-        spread_ms = self._delays.add(now_ms - ticks / TICKS_PER_MS, now_ms)
-        self.target = max(MIN_TARGET, min(MAX_TARGET, 1 + ceil(spread_ms / _CHUNK_MS)))
+        if self._delays.add(now_ms - ticks / TICKS_PER_MS, now_ms):
+            wanted = 1 + ceil(self._delays.spread_ms / _CHUNK_MS)
+            self.target = max(MIN_TARGET, min(MAX_TARGET, wanted))
         if len(self._packets) > CAPACITY:
             self._skip_to(self._highest - self.target + 1)
         return extended, ticks
@@ -253,11 +263,13 @@ class ReceiveBuffer:
 
     def _has_excess(self, quiet: bool) -> bool:
         """More has been waiting, all of the last half second, than the target asks for."""
-        self._least = min(self._least, len(self._packets))
-        self._excess_for += 1
-        if len(self._packets) < self.target:
+        waiting = len(self._packets)
+        if waiting < self.target:
             self._settle()
             return False
+        self._excess_for += 1
+        if waiting < self._least:
+            self._least = waiting
         excess = self._least - self.target + 1
         if self._excess_for < _SURE_AFTER or excess < 1:
             return False

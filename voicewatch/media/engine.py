@@ -22,10 +22,10 @@ import structlog
 
 from voicewatch.core.events import MediaStatus
 from voicewatch.media.backdrop import Backdrop
-from voicewatch.media.leg import Leg, Path
+from voicewatch.media.leg import QUIET_DBFS, Leg, Path
 from voicewatch.media.loudness import Match, Speaker, amplify, powers
-from voicewatch.media.mixer import Pcm, levels_dbfs
-from voicewatch.media.opus import CHUNK_MS, CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary
+from voicewatch.media.mixer import LevelMeter, Pcm
+from voicewatch.media.opus import CHUNK_BYTES, CHUNK_MS, CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary
 from voicewatch.media.room import Room
 from voicewatch.media.strain import Strain
 from voicewatch.media.voice import VoiceDetector
@@ -46,6 +46,8 @@ _LEAST_TURN_NS = TICK_NS // 4
 """Between two turns at the sockets, so that made-good ticks do not leave as one burst."""
 _SILENT_DBFS = -95.0
 _RTCP_EVERY_TICKS = 50
+_MEASURE_EVERY_TICKS = 4
+"""Loudness is a mean over seconds: a quarter of the chunks tell it."""
 
 
 @dataclass(slots=True)
@@ -101,14 +103,17 @@ class Engine:
         max_legs: int,
         backdrop_dbfs: float,
         adapts: bool = True,
+        forwards: bool = False,
     ) -> None:
-        """Without `adapts` the complexity stays, however hard the work."""
+        """Without `adapts` the complexity stays, however hard the work; without `forwards` all is encoded."""
+        self._forwards = forwards
         self._library = OpusLibrary()
         self._bitrate_bps, self._vad_mode = bitrate_bps, vad_mode
         self.strain = Strain(complexity, adapts=adapts)
         self._backdrop = Backdrop(self._new_encoder(), backdrop_dbfs)
         self._pcm = np.zeros((max_legs, CHUNK_SAMPLES), np.int16)
         self._matched = np.zeros((max_legs, CHUNK_SAMPLES), np.int16)
+        self._levels = LevelMeter(max_legs)
         self._free_rows = list(range(max_legs - 1, -1, -1))
         self._rows_used = 0
         self._epoll = select.epoll()
@@ -128,7 +133,7 @@ class Engine:
     # -------------------------------------------------------------- legs and rooms
 
     def new_room(self) -> Room:
-        room = Room(self._new_encoder, self._backdrop)
+        room = Room(self._new_encoder, self._backdrop, forwards=self._forwards)
         self.rooms.add(room)
         return room
 
@@ -348,26 +353,38 @@ class Engine:
     def _listen(self) -> None:
         if self._rows_used == 0:
             return
-        levels = levels_dbfs(self._pcm[: self._rows_used]).tolist()
+        rows = self._pcm[: self._rows_used]
+        levels, chunks = self._levels(rows).tolist(), rows.tobytes()
         for leg in self.legs:
-            level = leg.level_dbfs = levels[leg.row]
-            leg.sounding = level > _SILENT_DBFS
-            leg.chunk = leg.pcm.tobytes() if leg.sounding else None
-            leg.voice.hear(leg.chunk)
+            row = leg.row
+            level = leg.level_dbfs = levels[row]
+            if level > _SILENT_DBFS:
+                leg.sounding = True
+                leg.chunk = chunk = chunks[row * CHUNK_BYTES : (row + 1) * CHUNK_BYTES]
+                leg.voice.hear(chunk)
+            else:
+                leg.sounding = False
+                leg.chunk = None
+                leg.voice.hear(None)
+            leg.quiet_for = 0 if level > QUIET_DBFS or leg.voice.voiced else leg.quiet_for + 1
         for leg in self._leaving:
             leg.sounding = levels[leg.row] > _SILENT_DBFS
 
     def _match(self) -> None:
         """Measure who speaks, and give those who are matched their gain; all in one go."""
-        measured = [leg for leg in self.legs if leg.speaker is not None and leg.voice.voiced]
-        if measured:
-            for leg, power in zip(measured, powers(self._rows(measured)).tolist(), strict=True):
-                assert leg.speaker is not None
-                leg.speaker.hear(power)
+        if self.tick % _MEASURE_EVERY_TICKS == 0:
+            self._measure()
         matched = [leg for leg in (*self.legs, *self._leaving) if leg.sounding and leg.match is not None]
         if matched:
             factors = [leg.match.step() for leg in matched if leg.match is not None]
             self._matched[[leg.row for leg in matched]] = amplify(self._rows(matched), factors)
+
+    def _measure(self) -> None:
+        measured = [leg for leg in self.legs if leg.speaker is not None and leg.voice.voiced]
+        if measured:
+            for leg, power in zip(measured, powers(self._rows(measured)).tolist(), strict=True):
+                assert leg.speaker is not None
+                leg.speaker.hear(power, _MEASURE_EVERY_TICKS)
 
     def _rows(self, legs: list[Leg]) -> Pcm:
         return self._pcm[[leg.row for leg in legs]]
@@ -390,6 +407,7 @@ class Engine:
             self.counters.failed_legs += 1
             log.error("media_leg_failed", leg_id=leg.leg_id, **fault(error))
             leg.pcm[:] = 0
+            leg.forwardable = b""
             self._failed.append(leg)
 
     def _bury(self) -> None:

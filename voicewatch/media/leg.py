@@ -10,15 +10,27 @@ from typing import Protocol
 import numpy as np
 
 from voicewatch.media import rtp
-from voicewatch.media.buffer import Kind, ReceiveBuffer
+from voicewatch.media.buffer import Kind, Play, ReceiveBuffer
 from voicewatch.media.dtmf import DigitReader
 from voicewatch.media.loudness import Match, Speaker
 from voicewatch.media.mixer import Pcm, fade_in, fade_out, squeeze
-from voicewatch.media.opus import BUFFER_TOO_SMALL, CHUNK_SAMPLES, MAX_PACKET_SAMPLES, Decoder
+from voicewatch.media.opus import (
+    BUFFER_TOO_SMALL,
+    CHUNK_SAMPLES,
+    MAX_PACKET_SAMPLES,
+    Decoder,
+    hole,
+    is_one_chunk,
+)
 from voicewatch.media.voice import VoiceDetector
 
 SSRC_SILENT_MS = 1_000
 """After so long without the stream we know, a peer's other SSRC is taken for its successor."""
+
+QUIET_DBFS = -55.0
+"""A leg without voice and below this is not missed when another one's packets are passed on alone."""
+MAX_HOLES = 3
+"""Chunks in a row that listeners conceal by themselves; more are concealed here, which fades them out."""
 
 MAX_DIGITS = 16
 """Taken each tick; when full the oldest goes."""
@@ -44,7 +56,8 @@ class Leg:
     """State of one leg; the engine calls `receive` for packets, then `advance` and `send` once a tick.
 
     After `advance`: `pcm` holds the chunk, `chunk` its bytes (None: silence), `packets` the Opus packets it
-    was begun with (none: concealed, silent, or within a longer packet; two: delay was taken out).
+    was begun with (none: concealed, silent, or within a longer packet; two: delay was taken out),
+    `forwardable` the packet that lets a listener's decoder make the same chunk (empty: there is none).
     """
 
     __slots__ = (
@@ -52,6 +65,8 @@ class Leg:
         "_digit_reader",
         "_first_tick",
         "_first_timestamp",
+        "_holes",
+        "_last_forwardable",
         "_pending",
         "_pending_at",
         "_pending_count",
@@ -63,6 +78,7 @@ class Leg:
         "dead",
         "decoded",
         "digits",
+        "forwardable",
         "heard",
         "heard_at",
         "last_packet_ms",
@@ -75,6 +91,7 @@ class Leg:
         "path",
         "pcm",
         "pcm_at",
+        "quiet_for",
         "reception",
         "round_trip_ms",
         "row",
@@ -111,6 +128,11 @@ class Leg:
         self.reception: rtp.Reception | None = None
         self.chunk: bytes | None = None
         self.packets: list[bytes] = []
+        self.forwardable = b""
+        self.quiet_for = 0
+        """Chunks since he was last heard speaking, or louder than QUIET_DBFS."""
+        self._holes = 0
+        self._last_forwardable = b""
         self.concealed = False
         self.sounding = False
         self.level_dbfs = -96.0
@@ -135,6 +157,11 @@ class Leg:
         """Listeners get this row: the leg's own chunk, or the one with his gain."""
         self.heard, self.heard_at = heard, heard.ctypes.data
 
+    @property
+    def at_unity(self) -> bool:
+        """Listeners hear him as he came: no gain, and none on its way."""
+        return self.match is None or self.match.is_unity
+
     # -------------------------------------------------------------- in
 
     def receive(self, data: bytes, now_ms: float) -> None:
@@ -142,16 +169,17 @@ class Leg:
         if rtp.is_rtcp(data):
             self._receive_rtcp(data, now_ms)
             return
-        plain = self.path.unprotect(data)
+        path = self.path
+        plain = path.unprotect(data)
         if plain is None:
             self.undecryptable += 1
             return
         packet = rtp.parse(plain)
-        if packet is not None and packet.payload_type == self.path.digits_type:
-            self._receive_digit(packet, now_ms)
-            return
-        if packet is None or packet.payload_type != self.path.payload_type or not packet.payload:
-            self.strays += 1
+        if packet is None or packet.payload_type != path.payload_type or not packet.payload:
+            if packet is not None and packet.payload_type == path.digits_type:
+                self._receive_digit(packet, now_ms)
+            else:
+                self.strays += 1
             return
         reception = self.reception
         if reception is None or packet.ssrc != reception.ssrc:
@@ -193,33 +221,49 @@ class Leg:
 
     def advance(self) -> None:
         """Put the next chunk into `pcm`."""
-        self.packets.clear()
+        if self.packets:
+            self.packets.clear()
         self.concealed = False
+        self.forwardable = b""
         if self._pending_count:
             self._from_pending()
             return
-        play = self.buffer.pull(quiet=not self.voice.voiced)
+        play = self.buffer.pull(not self.voice.voiced)
+        if play.kind is Kind.PLAY and not self._was_waiting:
+            self._decode(play.packet)
+            return
+        self._advance_oddly(play)
+
+    def _advance_oddly(self, play: Play) -> None:
         match play.kind:
             case Kind.PLAY:
                 self._decode(play.packet)
             case Kind.SQUEEZE:
                 self._squeeze(play.packet, play.second)
             case Kind.RECOVER:
-                self.concealed = True
+                self._note_hole()
                 self._must(self._decoder.recover(play.packet, self.pcm_at, CHUNK_SAMPLES))
             case Kind.CONCEAL:
-                self.concealed = True
+                self._note_hole()
                 self._must(self._decoder.conceal(self.pcm_at, CHUNK_SAMPLES))
             case Kind.WAIT:
                 self._wait()
                 return
         if self._was_waiting and not self.concealed:
             self._was_waiting = False
+            self.forwardable = b""
             fade_in(self.pcm)
+
+    def _note_hole(self) -> None:
+        self.concealed = True
+        self._holes += 1
+        if self._holes <= MAX_HOLES and self._last_forwardable:
+            self.forwardable = hole(self._last_forwardable)
 
     def fade_away(self) -> None:
         """Last chunk of a leg that is gone: what would have come, ramped to nothing."""
         self.packets.clear()
+        self.forwardable = b""
         self.concealed = True
         if self.sounding:
             self._must(self._decoder.conceal(self.pcm_at, CHUNK_SAMPLES))
@@ -235,15 +279,23 @@ class Leg:
 
     def _decode(self, packet: bytes) -> None:
         samples = self._decoder.decode(packet, self.pcm_at, CHUNK_SAMPLES)
+        if samples == CHUNK_SAMPLES:
+            self.decoded += 1
+            self.packets.append(packet)
+            self._holes = 0
+            self.forwardable = self._last_forwardable = packet if is_one_chunk(packet) else b""
+            return
+        self._decode_odd(packet, samples)
+
+    def _decode_odd(self, packet: bytes, samples: int) -> None:
+        """Packets longer or shorter than a chunk, and garbage."""
+        self._last_forwardable = b""
         if samples == BUFFER_TOO_SMALL:
             samples = self._decoder.decode(packet, self._pending_at, MAX_PACKET_SAMPLES)
         elif 0 < samples < CHUNK_SAMPLES:
             self._pending[:samples] = self.pcm[:samples]
         if samples > 0:
             self._note_decoded(packet)
-        if samples == CHUNK_SAMPLES:
-            return
-        if samples > 0:
             self._pending_count = samples
             self._from_pending()
             return
@@ -280,6 +332,7 @@ class Leg:
         self._decode(first)
         before = self.pcm.copy()
         self._decode(second)
+        self.forwardable = b""
         squeeze(self.pcm, before, self.pcm.copy())
 
     def _must(self, samples: int) -> None:
@@ -293,7 +346,8 @@ class Leg:
         if self._first_tick < 0:
             self._first_tick = tick
         path = self.path
-        packet = rtp.build(path.payload_type, self._sequence, self.timestamp(tick), path.ssrc, payload)
+        timestamp = (self._first_timestamp + (tick - self._first_tick) * rtp.TICKS_PER_CHUNK) & 0xFFFFFFFF
+        packet = rtp.build(path.payload_type, self._sequence, timestamp, path.ssrc, payload)
         self._sequence = (self._sequence + 1) & 0xFFFF
         self.packets_out += 1
         self.octets_out += len(payload)

@@ -36,10 +36,10 @@ class Speaker:
         self._heard = 0
         self._power = 0.0
 
-    def hear(self, power: float) -> None:
-        """One voiced chunk's K-weighted power, full scale = 1."""
-        self._heard += 1
-        self._power += (power - self._power) / min(self._heard, _MEAN_CHUNKS)
+    def hear(self, power: float, chunks: int = 1) -> None:
+        """A voiced chunk's K-weighted power, full scale = 1; it stands for so many."""
+        self._heard += chunks
+        self._power += (power - self._power) * chunks / min(self._heard, _MEAN_CHUNKS)
 
     @property
     def level_db(self) -> float | None:
@@ -58,6 +58,11 @@ class Match:
         self.speaker, self.model = speaker, model
         self.gain_db = 0.0
         self._moving = False
+
+    @property
+    def is_unity(self) -> bool:
+        """Nothing is changed."""
+        return self.gain_db == 0.0
 
     def step(self) -> tuple[float, float]:
         """Factors at the start of the next chunk and after its ramp."""

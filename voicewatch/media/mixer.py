@@ -77,8 +77,14 @@ def squeeze(out: Pcm, first: Pcm, second: Pcm) -> None:
     out[:] = first + (second.astype(np.float32) - first) * _CROSS_UP
 
 
-def levels_dbfs(rows: Pcm) -> NDArray[np.float32]:
-    """RMS of each row in dBFS (full-scale square wave = 0), -96 for silence."""
-    samples = rows.astype(np.float32)
-    power = np.einsum("ij,ij->i", samples, samples) / (CHUNK_SAMPLES * 32_768.0**2)
-    return 10 * np.log10(np.maximum(power, 10 ** (-96 / 10)))  # type: ignore[no-any-return]
+class LevelMeter:
+    """RMS of each row in dBFS (full-scale square wave = 0), -96 for silence. Its workspace is kept."""
+
+    def __init__(self, max_rows: int) -> None:
+        self._samples = np.zeros((max_rows, CHUNK_SAMPLES), np.float32)
+
+    def __call__(self, rows: Pcm) -> NDArray[np.float32]:
+        samples = self._samples[: len(rows)]
+        samples[:] = rows
+        power = np.einsum("ij,ij->i", samples, samples) / (CHUNK_SAMPLES * 32_768.0**2)
+        return 10 * np.log10(np.maximum(power, 10 ** (-96 / 10)))  # type: ignore[no-any-return]

@@ -15,11 +15,14 @@ from pathlib import Path
 SAMPLE_RATE_HZ = 16_000
 CHUNK_MS = 20
 CHUNK_SAMPLES = SAMPLE_RATE_HZ * CHUNK_MS // 1000
+CHUNK_BYTES = 2 * CHUNK_SAMPLES
 MAX_PACKET_SAMPLES = SAMPLE_RATE_HZ * 120 // 1000
 """RFC 6716: a packet holds at most 120 ms."""
 MAX_PACKET_BYTES = 1_275
 
 BUFFER_TOO_SMALL = -2
+MAX_FORWARDED_BYTES = 240
+"""A packet passed on as it came is no larger (96 kbit/s): nobody may flood another's line."""
 _APPLICATION_VOIP = 2048
 _SET_BITRATE, _SET_COMPLEXITY, _SET_DTX, _SET_SIGNAL = 4002, 4010, 4016, 4024
 _SIGNAL_VOICE = 3001
@@ -35,7 +38,7 @@ class OpusLibrary:
     def __init__(self) -> None:
         self.path = _find_library()
         try:
-            lib = ctypes.CDLL(self.path)
+            lib = ctypes.PyDLL(self.path)  # keeps the GIL: no thread waits for it, and giving it up costs
         except OSError as error:
             raise OpusError(f"libopus at {self.path} cannot be loaded: {error}") from None
         self.encoder_size = _function(lib, "opus_encoder_get_size", [ctypes.c_int])
@@ -81,7 +84,8 @@ class Encoder:
         size = self._encode(self._state_at, pcm_at, CHUNK_SAMPLES, self._out_at, MAX_PACKET_BYTES)
         if size < 0:
             raise OpusError(f"opus_encode: error {size}")
-        return ctypes.string_at(self._out_at, size)
+        packet: bytes = self._out[:size]
+        return packet
 
     def set_complexity(self, complexity: int) -> None:
         """From the next packet on; the stream goes on without a seam."""
@@ -101,8 +105,27 @@ class Encoder:
         self._encode = self._lib.encode
         self._state = ctypes.create_string_buffer(self._size)
         self._state_at = ctypes.addressof(self._state)
-        self._out = ctypes.create_string_buffer(MAX_PACKET_BYTES)
+        self._out = (ctypes.c_char * MAX_PACKET_BYTES)()
         self._out_at = ctypes.addressof(self._out)
+
+
+def is_one_chunk(packet: bytes) -> bool:
+    """Whether it holds exactly one 20 ms frame with audio in it (RFC 6716 §3.1), and is of ordinary size."""
+    return 2 < len(packet) <= MAX_FORWARDED_BYTES and packet[0] in _ONE_CHUNK
+
+
+def hole(packet: bytes) -> bytes:
+    """The packet that says "here one like this was lost": its listener's decoder conceals 20 ms.
+
+    A code 0 packet whose frame has no bytes (RFC 6716 §3.2.1).
+    """
+    return packet[:1]
+
+
+_ONE_CHUNK = frozenset(
+    config << 3 | stereo for config in (1, 5, 9, 13, 15, 19, 23, 27, 31) for stereo in (0, 4)
+)
+"""First bytes of packets with one frame (code 0) of 20 ms: SILK, hybrid, CELT (RFC 6716, table 2)."""
 
 
 class Decoder:

@@ -91,8 +91,10 @@ class Reception:
         """One packet; `sequence` and `timestamp` are extended (never wrap)."""
         transit = now_ms * TICKS_PER_MS - timestamp
         if self.received:
-            self.jitter += (abs(transit - self._transit) - self.jitter) / 16
-            self.highest = max(self.highest, sequence)
+            change = transit - self._transit
+            self.jitter += ((change if change > 0 else -change) - self.jitter) / 16
+            if sequence > self.highest:
+                self.highest = sequence
         else:
             self.base = self.highest = sequence
         self._transit = transit

@@ -16,7 +16,6 @@ from ipaddress import ip_address
 from typing import Any
 
 import aioice.ice
-import pylibsrtp
 import structlog
 from aiortc import (
     RTCConfiguration,
@@ -35,6 +34,7 @@ from voicewatch.media.offers import (
     screen_offer,
     with_digits,
 )
+from voicewatch.media.srtp import Srtp
 from voicewatch.processes.problem import Problem
 
 log = structlog.get_logger(__name__)
@@ -71,14 +71,15 @@ Lull = Callable[[], Awaitable[None]]
 class MediaPath:
     """A connected peer's sockets and keys. Everything here is for the engine's tick: nothing waits."""
 
-    __slots__ = ("_address", "_ice", "_rx", "_sock", "_tx", "cname", "digits_type", "listens", "payload_type",
-                 "sockets", "speaks", "ssrc")  # fmt: skip
+    __slots__ = ("_address", "_ice", "_protect", "_sock", "_srtp", "cname", "digits_type", "listens",
+                 "payload_type", "sockets", "speaks", "ssrc", "unprotect", "unprotect_rtcp")  # fmt: skip
 
     def __init__(self, pc: RTCPeerConnection, cname: bytes, digits_type: int | None) -> None:
         transceiver = pc.getTransceivers()[0]
         dtls = transceiver.sender.transport
         self._ice = dtls.transport._connection
-        self._rx, self._tx = dtls._rx_srtp, dtls._tx_srtp
+        self._srtp = srtp = Srtp(dtls._rx_srtp, dtls._tx_srtp)
+        self._protect, self.unprotect, self.unprotect_rtcp = srtp.protect, srtp.unprotect, srtp.unprotect_rtcp
         self.ssrc: int = transceiver.sender._ssrc
         self.payload_type = _payload_type(transceiver)
         self.digits_type = digits_type
@@ -100,32 +101,20 @@ class MediaPath:
         if pair is not None:
             self._sock, self._address = _socket(pair.protocol), pair.remote_addr
 
-    def unprotect(self, data: bytes) -> bytes | None:
-        """The RTP packet inside, or None when it is forged, replayed or too long."""
-        try:
-            return self._rx.unprotect(data)
-        except (pylibsrtp.Error, ValueError):
-            return None
-
-    def unprotect_rtcp(self, data: bytes) -> bytes | None:
-        try:
-            return self._rx.unprotect_rtcp(data)
-        except (pylibsrtp.Error, ValueError):
-            return None
-
     def send(self, packet: bytes) -> bool:
         """False when the system would not take it (buffer full, no route): a packet lost, as on the way."""
-        return self._send(self._tx.protect, packet)
+        sealed = self._protect(packet)
+        try:
+            return sealed is not None and self._sock.sendto(sealed, self._address) > 0
+        except OSError:
+            return False
 
     def send_rtcp(self, packet: bytes) -> bool:
-        return self._send(self._tx.protect_rtcp, packet)
-
-    def _send(self, protect: Callable[[bytes], bytes], packet: bytes) -> bool:
+        sealed = self._srtp.protect_rtcp(packet)
         try:
-            self._sock.sendto(protect(packet), self._address)
-        except (OSError, pylibsrtp.Error):
+            return sealed is not None and self._sock.sendto(sealed, self._address) > 0
+        except OSError:
             return False
-        return True
 
 
 class Connection:
