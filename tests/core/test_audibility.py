@@ -1,9 +1,12 @@
 """Who hears whom, over every mixture of people."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from voicewatch.core.audibility import (
+    HOLD,
     Occupant,
     audibility,
     fallbacks,
@@ -31,7 +34,7 @@ def test_nobody_hears_himself_and_everybody_has_a_row(crowd: list[Occupant], on_
     table = audibility(crowd, on_hold)
     assert set(table) == {one.seat_id for one in crowd}
     assert all(listener not in heard for listener, heard in table.items())
-    assert all(heard <= set(table) for heard in table.values())
+    assert all(heard <= {*table, HOLD} for heard in table.values())
 
 
 @given(people(), st.booleans())
@@ -59,7 +62,7 @@ def test_everybody_but_himself_hears_the_customer(crowd: list[Occupant]) -> None
     table = audibility(crowd)
     assert all("customer" in table[one.seat_id] for one in crowd if one.role != Role.CUSTOMER)
     on_hold = audibility(crowd, on_hold=True)
-    assert not on_hold["customer"]
+    assert on_hold["customer"] == {HOLD}
     assert not any("customer" in heard for heard in on_hold.values())
 
 
@@ -69,6 +72,18 @@ def test_a_fallback_is_the_table_without_the_lost_one(crowd: list[Occupant]) -> 
         assert table == audibility([one for one in crowd if one.seat_id != lost])
         assert lost not in table
         assert not any(lost in heard for heard in table.values())
+
+
+@given(people(), st.data())
+def test_hold_lasts_only_while_somebody_is_there_to_end_it(
+    crowd: list[Occupant], data: st.DataObject
+) -> None:
+    speakers = {one.seat_id for one in crowd if one.mode in (Mode.TAKEOVER, Mode.BARGE)}
+    for lost, table in fallbacks(crowd, on_hold=True).items():
+        assert lost == "customer" or (table["customer"] == {HOLD}) == bool(speakers - {lost})
+    muted = data.draw(st.sampled_from(crowd))
+    quieter = [replace(one, is_muted=True) if one is muted else one for one in crowd]
+    assert not any(muted.seat_id in heard for heard in audibility(quieter).values())
 
 
 @given(people())

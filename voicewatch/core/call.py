@@ -239,7 +239,8 @@ class CallState:
         """Who is in the call, as the audibility table wants it: every open seat with its mode.
 
         A human whose leg is not there yet speaks nowhere, so that he mutes nobody either; nor does one who
-        muted himself before he began. A seat whose leg is lost is left out, as in the fallback that media has applied by then, until its leg is back.
+        muted himself before he began. A seat whose leg is lost is left out, as in the fallback that media has
+        applied by then, until its leg is back.
         """
         return without_coaches_alone(
             Occupant(

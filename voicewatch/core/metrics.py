@@ -31,6 +31,7 @@ def summary(call: CallState) -> dict[str, Any]:
         "offers": dict(Counter(offer.state.value for offer in call.offers.values())),
         "assigned": any(offer.state == OfferState.ACCEPTED for offer in call.offers.values()),
         "human_ms": sum((duration_ms if end is None else end) - start for start, end in call.pauses),
+        "hold_ms": sum((duration_ms if end is None else end) - start for start, end in call.holds),
         "handbacks": call.handbacks,
         "contained": not call.pauses and call.is_live is False,
         "disposition": call.disposition.code if call.disposition else None,

@@ -10,6 +10,7 @@ from voicewatch.core.events import (
     CallbackRequested,
     CallStarted,
     Dtmf,
+    DtmfSent,
     Event,
     Evidence,
     Interim,
@@ -55,7 +56,7 @@ def masked(event: AnyEvent, context: Context = ()) -> AnyEvent:
         return event.model_copy(update=_masked_interim(event, context))
     if isinstance(event, CallStarted):
         return event.model_copy(update={"customer_name": event.customer_name and label("name")})
-    if isinstance(event, Dtmf):
+    if isinstance(event, Dtmf | DtmfSent):
         return event.model_copy(update={"digit": label("digit")})
     if isinstance(event, CallbackRequested):
         event = event.model_copy(update={"number": event.number and label("phone")})

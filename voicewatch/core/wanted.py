@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from voicewatch.core.audibility import Table, audibility, fallbacks
+from voicewatch.core.audibility import Table, fallbacks
 from voicewatch.core.call import SPEAKS, CallState
 from voicewatch.core.events import Mode, Role
 
@@ -24,6 +24,8 @@ class Wanted:
     needs_live: str | None
     ai_paused: str | None
     """Why the AI is paused; None if it may speak."""
+    takes_over: bool = False
+    """A human is about to take the AI's place: the moment for a notice."""
 
     @property
     def version_key(self) -> tuple[Any, ...]:
@@ -39,24 +41,24 @@ def wanted(call: CallState) -> Wanted:
     if not call.is_live:
         return Wanted({}, {}, None, None, None)
     people = call.occupants()
-    table = audibility(people)
+    table = call.table()
     customer = next(iter(call.open_seats(Role.CUSTOMER)), None)
     heard = table.get(customer.seat_id, frozenset()) if customer else frozenset()
-    in_force = (call.in_force or {}).get(customer.seat_id, frozenset()) if customer else frozenset()
     newcomers = [
         seat
         for seat in call.open_seats(Role.AGENT, Role.SUPERVISOR)
-        if seat.mode in SPEAKS and seat.seat_id in heard and seat.seat_id not in in_force
+        if seat.mode in SPEAKS and seat.seat_id in heard and seat.seat_id not in call.floor
     ]
     newcomer = min(newcomers, key=lambda seat: seat.mode != Mode.TAKEOVER, default=None)
     voice = call.voice()
     ai_yields = voice is not None and voice.role == Role.AI and voice.seat_id not in heard
     return Wanted(
         hears=table,
-        fallbacks=fallbacks(people),
+        fallbacks=fallbacks(people, call.on_hold),
         after_clause_of=voice.seat_id if voice and ai_yields else None,
         needs_live=newcomer.seat_id if newcomer else None,
         ai_paused=call.ai_paused,
+        takes_over=ai_yields and newcomer is not None,
     )
 
 

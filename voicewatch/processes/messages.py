@@ -158,7 +158,19 @@ class SetAudibility(Message):
     fallbacks: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
     after_clause_of: str | None = None
     needs_live: str | None = None
+    """Live means packets that decode, and some sound if it is a human's."""
+    notice: Literal["none", "tone", "spoken"] = "none"
+    """What everybody who will hear `needs_live` hears first, between the old voice and the new one."""
     why: str = ""
+
+
+class SendDigits(Message):
+    """Keys for the leg in a seat: as telephone events (RFC 4733) if it takes them, else as tones it hears."""
+
+    type: Literal["send_digits"] = "send_digits"
+    call_id: str
+    seat_id: str
+    digits: str
 
 
 class MarkClause(Message):

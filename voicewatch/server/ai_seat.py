@@ -25,6 +25,8 @@ from voicewatch.core.events import (
     CallEnded,
     CallStarted,
     Fact,
+    HoldBegan,
+    HoldEnded,
     Nudged,
     Role,
     SeatClosed,
@@ -197,6 +199,10 @@ class AISeats:
                 worker.tell("paused", call_id=fact.call_id, why=fact.why)
             case AIResumed():
                 worker.tell("resumed", call_id=fact.call_id, why=fact.why, transcript=_since_pause(call))
+            case HoldBegan():
+                worker.tell("held", call_id=fact.call_id)
+            case HoldEnded():
+                worker.tell("unheld", call_id=fact.call_id)
             case Nudged():
                 worker.tell("nudge", call_id=fact.call_id, text=fact.text)
             case UtteranceFinal() if fact.role != Role.AI:
