@@ -82,12 +82,21 @@ class SpeechSettings(Section):
 
 class JudgementSettings(Section):
     rules: str = Field("", description="TOML file of rules; empty: the default set")
+    routing: str = Field(
+        "", description="TOML file of queues, agents' skills and hours; empty: anybody, longest idle first"
+    )
     offer_timeout_s: int = Field(20, ge=3, description="an offer rings so long")
     wrap_up_s: int = Field(
         60, ge=0, description="after-call work before an agent is available again by himself"
     )
     customer_grace_s: int = Field(
         15, ge=1, description="a lost customer may re-attach so long before the call ends"
+    )
+
+
+class RecordSettings(Section):
+    retention_days: int = Field(
+        0, ge=0, le=36_500, description="ended calls are erased after so many days; 0: kept until erased"
     )
 
 
@@ -114,6 +123,7 @@ class Settings(BaseSettings):
     media: MediaSettings = MediaSettings()
     speech: SpeechSettings = SpeechSettings()
     judgement: JudgementSettings = JudgementSettings()
+    record: RecordSettings = RecordSettings()
     access: AccessSettings = AccessSettings()
 
     @classmethod

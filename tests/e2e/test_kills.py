@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.support.house import House, house, until
 from voicewatch.demo.links import AILink, EventLink, Message
 from voicewatch.demo.scenarios import load_scenario
 from voicewatch.demo.stage import Actor
+from voicewatch.record.archive import Archive
 
 pytestmark = pytest.mark.e2e
 SCENARIO = load_scenario("once")
@@ -210,11 +212,15 @@ async def test_recorder_killed_leaves_readable_files(data: Path) -> None:
         await call.customer.say("third-time")
         await asyncio.sleep(1.2)
         call.assert_customer_undisturbed()
-    files = sorted((data / "recordings" / call.call_id).glob("*.opus"))
+    archive = Archive(data / "recordings", data / "journal" / "keys.db")
+    files = sorted((data / "recordings" / call.call_id).glob("*.sealed"))
     assert len(files) >= 2
     for file in files:
-        with av.open(str(file)) as container:
+        audio = archive.open(call.call_id, f"{call.call_id}/{file.name}")
+        assert audio is not None
+        with av.open(io.BytesIO(audio.read(0, audio.size))) as container:
             assert sum(frame.samples for frame in container.decode(audio=0)) > 0
+        audio.close()
 
 
 async def test_media_killed_brings_the_legs_back_within_five_seconds(data: Path) -> None:

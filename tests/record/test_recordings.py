@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import itertools
 import random
 import resource
@@ -28,7 +29,10 @@ from voicewatch.processes.link import Link, LinkServer
 from voicewatch.processes.messages import CloseStream, ForgetCall, OpenStream, Packets
 from voicewatch.processes.sockets import Sockets
 from voicewatch.record import ogg, process
-from voicewatch.record.recordings import BadId, OggOpusWriter, Recorder
+from voicewatch.record.recording_file import OggOpusWriter
+from voicewatch.record.recordings import BadId, Recorder
+from voicewatch.record.sealed_file import SealedReader, SealedWriter
+from voicewatch.record.sealing import KeyRing
 from voicewatch.settings import Settings
 
 Samples = np.ndarray[Any, np.dtype[np.float64]]
@@ -50,11 +54,21 @@ def tone(count: int, rate_hz: int = 16_000, frequency_hz: int = 440) -> list[byt
 
 
 TONE = tone(150)
+KEY = bytes(range(32))
 
 
-def decoded(path: Path) -> Samples:
+def plain(path: Path, key: bytes = KEY) -> bytes:
+    """The Ogg file in a recording."""
+    reader = SealedReader(path, key, f"{path.parent.name}/{path.name}")
+    try:
+        return reader.read(0, reader.size)
+    finally:
+        reader.close()
+
+
+def decoded(path: Path, key: bytes = KEY) -> Samples:
     """All samples at 48 kHz, -1..1."""
-    with av.open(str(path)) as container:
+    with av.open(io.BytesIO(plain(path, key))) as container:
         parts = [frame.to_ndarray().ravel() for frame in container.decode(audio=0)]
     return np.concatenate(parts).astype(np.float64)
 
@@ -64,9 +78,14 @@ def loudness(samples: Samples, start_ms: int, end_ms: int) -> float:
     return float(np.sqrt(np.mean(part**2)))
 
 
+def file_in(folder: Path) -> Path:
+    return folder / "a.opus.sealed"
+
+
 @pytest.fixture
 def writer(tmp_path: Path) -> OggOpusWriter:
-    return OggOpusWriter(tmp_path / "a.opus", 1000, Role.CUSTOMER)
+    sealed = SealedWriter(file_in(tmp_path), KEY, f"{tmp_path.name}/a.opus.sealed")
+    return OggOpusWriter(sealed, 1000, Role.CUSTOMER)
 
 
 def write(writer: OggOpusWriter, *starts_ms: int) -> None:
@@ -80,15 +99,15 @@ def test_a_file_is_heard_as_it_was_written(writer: OggOpusWriter, tmp_path: Path
     for number, packet in enumerate(TONE):
         writer.add(1000 + number * 20, packet)
     writer.close()
-    samples = decoded(tmp_path / "a.opus")
+    samples = decoded(file_in(tmp_path))
     assert len(samples) / 48 == pytest.approx(3000, abs=20)
     assert loudness(samples, 100, 2900) == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
     spectrum = np.abs(np.fft.rfft(samples[4800 : 4800 + 48_000]))
     assert int(np.argmax(spectrum)) == 440
     assert (writer.packets, writer.end_ms) == (150, 4000)
-    pages = list(ogg.pages((tmp_path / "a.opus").read_bytes()))
+    pages = list(ogg.pages(plain(file_in(tmp_path))))
     assert [page.flags for page in pages] == [ogg.FIRST_PAGE, 0, 0, 0, ogg.LAST_PAGE]
-    assert pages[-1].end == (tmp_path / "a.opus").stat().st_size
+    assert pages[-1].end == len(plain(file_in(tmp_path)))
     assert pages[2].granule == 48_000
 
 
@@ -96,7 +115,7 @@ def test_a_gap_is_silent_and_the_time_stays(writer: OggOpusWriter, tmp_path: Pat
     write(writer, 1000, 2500)
     writer.add(1200, TONE[0])  # too late
     writer.close()
-    samples = decoded(tmp_path / "a.opus")
+    samples = decoded(file_in(tmp_path))
     assert len(samples) / 48 == pytest.approx(2000, abs=20)
     assert loudness(samples, 100, 450) > 0.3
     assert loudness(samples, 560, 1480) < 1e-4
@@ -138,7 +157,7 @@ def test_big_packets_share_pages_as_they_can(writer: OggOpusWriter, tmp_path: Pa
     with pytest.raises(ValueError, match="bytes"):
         writer.add(1400, TONE[0][:1] + bytes(70_000))
     writer.close()
-    pages = list(ogg.pages((tmp_path / "a.opus").read_bytes()))
+    pages = list(ogg.pages(plain(file_in(tmp_path))))
     assert [packet for page in pages[2:] for packet in page.packets] == [big] * 20
 
 
@@ -195,6 +214,10 @@ class Told:
 MEDIA = object()
 
 
+def recorder_in(folder: Path, told: Told) -> Recorder:
+    return Recorder(folder, told, lambda call_id: KEY)
+
+
 def opening(stream: int = 1, call: str = "call1", seat: str = "seat1") -> OpenStream:
     return OpenStream(stream=stream, call_id=call, seat_id=seat, role=Role.CUSTOMER, zero_mono_ns=0)
 
@@ -210,7 +233,7 @@ def feed(recorder: Recorder, start_ms: int, count: int = 50, stream: int = 1) ->
 
 def test_a_stream_becomes_a_file_and_a_fact(tmp_path: Path) -> None:
     told = Told()
-    recorder = Recorder(tmp_path / "recordings", told)
+    recorder = recorder_in(tmp_path / "recordings", told)
     recorder.open(MEDIA, opening())
     feed(recorder, 500)
     recorder.packets(MEDIA, 2, tick(9, 0, TONE[0]) + tick(1, 1500, b"\x03"))  # unknown stream; no Opus
@@ -220,37 +243,37 @@ def test_a_stream_becomes_a_file_and_a_fact(tmp_path: Path) -> None:
         at_ms=1500,
         seat_id="seat1",
         role=Role.CUSTOMER,
-        path="call1/seat1-1.opus",
+        path="call1/seat1-1.opus.sealed",
         start_ms=500,
         duration_ms=1000,
         packets=50,
         dropped=1,
     )
     assert told.facts == [expected]
-    file = tmp_path / "recordings" / "call1" / "seat1-1.opus"
+    file = tmp_path / "recordings" / "call1" / "seat1-1.opus.sealed"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     # Told again by the next recorder until it is durable, and then no more.
     again = Told()
-    later = Recorder(tmp_path / "recordings", again)
+    later = recorder_in(tmp_path / "recordings", again)
     later.report_earlier()
     assert again.facts == [expected.model_copy(update={"dropped": 0})]
     later.acknowledged(1)
-    Recorder(tmp_path / "recordings", again).report_earlier()
+    recorder_in(tmp_path / "recordings", again).report_earlier()
     assert len(again.facts) == 1
 
 
 def test_a_silent_stream_leaves_nothing(tmp_path: Path) -> None:
     told = Told()
-    recorder = Recorder(tmp_path, told)
+    recorder = recorder_in(tmp_path, told)
     recorder.open(MEDIA, opening())
     recorder.close_source(MEDIA)
-    assert (told.facts, [path.name for path in tmp_path.iterdir()]) == ([], ["unreported"])
+    assert (told.facts, [path.name for path in tmp_path.glob("*/*")]) == ([], [])
 
 
 def test_the_end_of_a_call_or_of_media_ends_its_files(tmp_path: Path) -> None:
     told = Told()
-    recorder = Recorder(tmp_path, told)
+    recorder = recorder_in(tmp_path, told)
     for number, call in enumerate(["call1", "call2", "call3"]):
         recorder.open(MEDIA, opening(number, call))
         feed(recorder, 0, stream=number)
@@ -262,20 +285,20 @@ def test_the_end_of_a_call_or_of_media_ends_its_files(tmp_path: Path) -> None:
 
 def test_a_very_long_gap_begins_another_file(tmp_path: Path) -> None:
     told = Told()
-    recorder = Recorder(tmp_path, told)
+    recorder = recorder_in(tmp_path, told)
     recorder.open(MEDIA, opening())
     feed(recorder, 0)
     feed(recorder, 4_000_000_000)
     recorder.close_all()
     assert [(s.path, s.start_ms) for s in told.segments] == [
-        ("call1/seat1-1.opus", 0),
-        ("call1/seat1-2.opus", 4_000_000_000),
+        ("call1/seat1-1.opus.sealed", 0),
+        ("call1/seat1-2.opus.sealed", 4_000_000_000),
     ]
 
 
 @pytest.mark.parametrize("bad", ["../x", "", "a/b", "a.b", "x" * 65, "a\0"])
 def test_ids_from_outside_make_no_paths(tmp_path: Path, bad: str) -> None:
-    recorder = Recorder(tmp_path, Told())
+    recorder = recorder_in(tmp_path, Told())
     with pytest.raises(BadId, match="call_id"):
         recorder.open(MEDIA, opening(call=bad))
     with pytest.raises(BadId, match="seat_id"):
@@ -283,7 +306,7 @@ def test_ids_from_outside_make_no_paths(tmp_path: Path, bad: str) -> None:
 
 
 def test_malformed_ticks_are_refused(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path, Told())
+    recorder = recorder_in(tmp_path, Told())
     with pytest.raises(ValueError, match="count"):
         recorder.packets(MEDIA, 2, tick(1, 0, b"abc"))
     with pytest.raises(ValueError, match="longer"):
@@ -292,10 +315,10 @@ def test_malformed_ticks_are_refused(tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_what_there_is_and_it_goes_on_later(tmp_path: Path) -> None:
     told = Told()
-    recorder = Recorder(tmp_path, told)
+    recorder = recorder_in(tmp_path, told)
     recorder.open(MEDIA, opening())
     feed(recorder, 0, count=120)
-    size = (tmp_path / "call1" / "seat1-1.opus").stat().st_size
+    size = (tmp_path / "call1" / "seat1-1.opus.sealed").stat().st_size
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1000, hard))
     try:
@@ -312,15 +335,15 @@ def test_a_full_disk_leaves_what_there_is_and_it_goes_on_later(tmp_path: Path) -
 
 
 def test_what_a_dead_recorder_left_is_found(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path, Told())
+    recorder = recorder_in(tmp_path, Told())
     recorder.open(MEDIA, opening())
     feed(recorder, 200, count=150)
-    file = tmp_path / "call1" / "seat1-1.opus"
+    file = tmp_path / "call1" / "seat1-1.opus.sealed"
     with file.open("ab") as cut:
-        cut.write(ogg.page(0, 99, 1, 5, [bytes(300)])[:100])  # killed within a write
+        cut.write(struct.pack("!I", 300) + bytes(96))  # killed within a write
     whole = file.stat().st_size - 100
     told = Told()
-    later = Recorder(tmp_path, told)
+    later = recorder_in(tmp_path, told)
     later.report_earlier()
     (segment,) = told.segments
     assert (segment.closed, segment.start_ms, segment.duration_ms, segment.packets) == (False, 200, 2000, 100)
@@ -330,7 +353,7 @@ def test_what_a_dead_recorder_left_is_found(tmp_path: Path) -> None:
     (gap,) = told.gaps
     assert (gap.start_ms, gap.end_ms, gap.reason) == (2200, 5000, "recorder_died")
     later.close_all()
-    assert told.segments[1].path == "call1/seat1-2.opus"
+    assert told.segments[1].path == "call1/seat1-2.opus.sealed"
 
 
 # ---------------------------------------------------------------- the process
@@ -383,6 +406,7 @@ def sockets() -> Iterator[Sockets]:
 
 
 async def test_the_process_records_and_tells_front(tmp_path: Path, sockets: Sockets) -> None:
+    _, key, _ = keys_in(tmp_path, "call1", "call2", "call7")
     running = asyncio.create_task(process.run(Settings(data=tmp_path), sockets, "recorder"))
     async with front(sockets) as (told, server), media(sockets) as link:
         await until(lambda: link.connected and "recorder" in server.peers)
@@ -399,20 +423,30 @@ async def test_the_process_records_and_tells_front(tmp_path: Path, sockets: Sock
         link.tell(opening(7, "call7"))
         link.tell(Packets(count=1), tick(7, 0, TONE[0]))
         folder = tmp_path / "recordings"
-        await until((folder / "call7" / "seat1-1.opus").exists)
+        await until((folder / "call7" / "seat1-1.opus.sealed").exists)
         await ended(running)  # its last words
         assert [segment.call_id for segment in told.segments] == ["call1", "call2", "call7"]
-        assert len(decoded(folder / "call2" / "seat1-1.opus")) / 48 == pytest.approx(1000, abs=20)
+        assert len(decoded(folder / "call2" / "seat1-1.opus.sealed", key)) / 48 == pytest.approx(1000, abs=20)
         await until(lambda: not names(folder / "unreported"))
-    assert names(folder) == ["call1", "call2", "call7", "unreported"]
+    assert names(folder) == ["call1", "call2", "call7", "paused", "unreported"]
 
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def has_pages(file: Path, count: int) -> bool:
-    return file.exists() and len(list(ogg.pages(file.read_bytes()))) >= count
+def has_pages(file: Path, key: bytes, count: int) -> bool:
+    return file.exists() and file.stat().st_size > 40 and len(list(ogg.pages(plain(file, key)))) >= count
+
+
+def keys_in(data: Path, *call_ids: str) -> list[bytes]:
+    """The keys that front makes as a call is journalled."""
+    (data / "journal").mkdir()
+    ring = KeyRing(data / "journal" / "keys.db")
+    try:
+        return [ring.find_or_make(call_id) for call_id in call_ids]
+    finally:
+        ring.close()
 
 
 @contextlib.contextmanager
@@ -428,20 +462,21 @@ def recorder_process(sockets: Sockets, data: Path) -> Iterator[None]:
 
 
 async def test_kill_9_leaves_a_readable_file_and_a_marked_gap(tmp_path: Path, sockets: Sockets) -> None:
+    (key,) = keys_in(tmp_path, "call1")
     folder = tmp_path / "recordings" / "call1"
     choice = random.Random(5)
     times = itertools.count(0, 20)
     async with front(sockets) as (told, _), media(sockets) as link:
         for life in (1, 2):
-            file = folder / f"seat1-{life}.opus"
+            file = folder / f"seat1-{life}.opus.sealed"
             with recorder_process(sockets, tmp_path):
                 await until(lambda: link.connected)
                 link.tell(opening())
                 for _ in range(150 + choice.randrange(50)):
                     link.tell(Packets(count=1), tick(1, next(times), choice.choice(TONE)))
-                await until(partial(has_pages, file, 5))
+                await until(partial(has_pages, file, key, 5))
             await until(lambda: not link.connected)
-            assert len(decoded(file)) / 48 >= 3000 - 1100
+            assert len(decoded(file, key)) / 48 >= 3000 - 1100
             for _ in range(50):
                 next(times)
         with recorder_process(sockets, tmp_path):

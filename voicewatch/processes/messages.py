@@ -230,6 +230,18 @@ class ForgetCall(Message):
     call_id: str
 
 
+# ---------------------------------------------------------------- front -> recorder (asks)
+
+
+class SetRecording(Message):
+    """Whether what is said in a call from `at_ms` on is kept. Idempotent; holds until the call is over."""
+
+    type: Literal["set_recording"] = "set_recording"
+    call_id: str
+    at_ms: int
+    paused: bool
+
+
 # ---------------------------------------------------------------- media -> model, media -> recorder (tells)
 
 

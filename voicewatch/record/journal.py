@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from voicewatch.core.events import Fact
 from voicewatch.record.ledger import (
     UPCASTERS,
     Append,
+    Erasure,
     JournalDamaged,
     JournalFailed,
     Ledger,
@@ -30,7 +32,7 @@ from voicewatch.record.ledger import (
     Upcaster,
 )
 
-__all__ = ["Journal", "JournalDamaged", "JournalFailed", "Source", "Stored"]
+__all__ = ["Erasure", "Journal", "JournalDamaged", "JournalFailed", "Source", "Stored"]
 
 QUEUE_LIMIT = 1024
 """Appends waiting for the disk. When full, `append` waits for a place: reports then stay unacknowledged with
@@ -45,12 +47,16 @@ Result = TypeVar("Result")
 @dataclass(frozen=True)
 class _Erase:
     call_id: str
+    by: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class _Job:
     work: Append | _Erase
     done: asyncio.Future[list[Stored]]
+    asked_s: float
+    """On the monotonic clock."""
 
 
 class Journal:
@@ -59,6 +65,8 @@ class Journal:
     def __init__(self, open_ledger: Callable[[], Ledger]) -> None:
         self.commits = 0
         """Transactions written, for the metrics: facts per commit is the gain of group commit."""
+        self.on_durable: Callable[[float], None] = lambda waited_s: None
+        """Called in the event loop with how long each append waited until it was durable."""
         self._open_ledger = open_ledger
         self._loop = asyncio.get_running_loop()
         self._places = asyncio.Semaphore(QUEUE_LIMIT)
@@ -106,9 +114,9 @@ class Journal:
         """
         return await self._submit(Append([Prepared.of(fact) for fact in facts], source))
 
-    async def erase(self, call_id: str) -> None:
-        """The call's key and facts are gone, and no later fact of it is taken."""
-        await self._submit(_Erase(call_id))
+    async def erase(self, call_id: str, by: str = "", reason: str = "") -> None:
+        """The call's key and facts are gone, and no later fact of it is taken. An `Erasure` remains."""
+        await self._submit(_Erase(call_id, by, reason))
 
     async def _submit(self, work: Append | _Erase) -> list[Stored]:
         await self._places.acquire()
@@ -116,7 +124,7 @@ class Journal:
             self._places.release()
             raise JournalFailed("the journal is closed")
         done: asyncio.Future[list[Stored]] = self._loop.create_future()
-        self._jobs.put(_Job(work, done))
+        self._jobs.put(_Job(work, done, time.monotonic()))
         return await done
 
     async def high_water(self, process: str, epoch: str) -> int:
@@ -141,6 +149,27 @@ class Journal:
     async def recent_calls(self, limit: int) -> list[str]:
         """Calls, live or not, newest first."""
         return await self._read(lambda ledger: ledger.recent_calls(limit))
+
+    async def calls_with_callbacks(self, limit: int) -> list[str]:
+        """Calls in which a callback was ever agreed, newest first; whether it is still open, they tell."""
+        return await self._read(lambda ledger: ledger.calls_with_callbacks(limit))
+
+    async def erasures(self) -> list[Erasure]:
+        """All there ever were, oldest first."""
+        return await self._read(lambda ledger: ledger.erasures())
+
+    async def calls_of_customer(self, key: str) -> list[str]:
+        """Calls started with this `customer_key`, oldest first."""
+        return await self._read(lambda ledger: ledger.calls_of_customer(key))
+
+    async def ended_before(self, instant: datetime) -> list[str]:
+        """Ended calls of which nothing was written since, oldest first."""
+        return await self._read(lambda ledger: ledger.ended_before(instant))
+
+    @property
+    def waiting(self) -> int:
+        """Appends not yet with the writer."""
+        return self._jobs.qsize()
 
     async def close(self) -> None:
         """Writes what is queued, then closes the files."""
@@ -184,7 +213,7 @@ class Journal:
                 self._write(ledger, appends)
             for job in batch:
                 if isinstance(job.work, _Erase):
-                    self._erase(ledger, job, job.work.call_id)
+                    self._erase(ledger, job, job.work)
 
     def _next_batch(self) -> list[_Job]:
         """All that waits, up to BATCH_LIMIT and the end of appends; [] when the journal closes."""
@@ -221,18 +250,21 @@ class Journal:
             for job, stored in zip(jobs, results, strict=True):
                 self._answer(job, stored)
 
-    def _erase(self, ledger: Ledger, job: _Job, call_id: str) -> None:
+    def _erase(self, ledger: Ledger, job: _Job, work: _Erase) -> None:
         try:
-            ledger.erase(call_id)
+            ledger.erase(work.call_id, work.by, work.reason)
             self._answer(job, [])
         except JournalFailed as error:
             self._answer(job, error)
 
     def _answer(self, job: _Job, answer: list[Stored] | JournalFailed) -> None:
-        self._loop.call_soon_threadsafe(self._settle, job.done, answer)
+        self._loop.call_soon_threadsafe(self._settle, job, answer)
 
-    def _settle(self, done: asyncio.Future[Any], answer: list[Stored] | JournalFailed) -> None:
+    def _settle(self, job: _Job, answer: list[Stored] | JournalFailed) -> None:
         self._places.release()
+        if not isinstance(answer, JournalFailed):
+            self.on_durable(time.monotonic() - job.asked_s)
+        done = job.done
         if done.cancelled():
             return
         if isinstance(answer, JournalFailed):

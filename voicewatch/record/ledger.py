@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS calls (
     ended INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS calls_by_age ON calls (first_cursor);
+CREATE INDEX IF NOT EXISTS callbacks ON facts (call_id) WHERE type = 'callback_requested';
 CREATE TABLE IF NOT EXISTS utterances (
     call_id TEXT NOT NULL,
     utterance_id TEXT NOT NULL,
@@ -60,10 +61,23 @@ CREATE TABLE IF NOT EXISTS sources (
     process TEXT NOT NULL, epoch TEXT NOT NULL, last_seq INTEGER NOT NULL, PRIMARY KEY (process, epoch)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS erased (call_id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS erasures (
+    call_id TEXT PRIMARY KEY, at TEXT NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL
+) WITHOUT ROWID;
 """
 
 _COLUMNS = frozenset({"type", "v", "call_id", "at_ms", "at", "seq"})
 _OF_A_CALL = ("facts", "calls", "utterances", "scores")
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What remains of an erased call: that it was erased, when (UTC, ISO 8601), by whom and why."""
+
+    call_id: str
+    at: str
+    by: str
+    reason: str
 
 
 class JournalFailed(Exception):
@@ -285,10 +299,14 @@ class Ledger:
         )
         return Stored(cursor, fact.model_copy(update={"seq": seq, "at": at}))
 
-    def erase(self, call_id: str) -> None:
+    def erase(self, call_id: str, by: str = "", reason: str = "") -> None:
         """Key first, then all that is known of the call. Interrupted, it is finished at the next start."""
         try:
             self._database.execute("INSERT OR IGNORE INTO erased VALUES (?)", (call_id,))
+            self._database.execute(
+                "INSERT OR IGNORE INTO erasures VALUES (?, ?, ?, ?)",
+                (call_id, self._utc_now().isoformat(timespec="seconds"), by, reason),
+            )
             self._keys.forget(call_id)
             self._database.execute("BEGIN IMMEDIATE")
             for table in _OF_A_CALL:
@@ -305,6 +323,29 @@ class Ledger:
             self.erase(call_id)
 
     # ------------------------------------------------------------ reading
+
+    def erasures(self) -> list[Erasure]:
+        """All there ever were, oldest first."""
+        rows = self._database.execute("SELECT call_id, at, by, reason FROM erasures ORDER BY at, call_id")
+        return [Erasure(*row) for row in rows]
+
+    def calls_of_customer(self, key: str) -> list[str]:
+        """Calls whose first fact names this `customer_key`, oldest first."""
+        rows = self._database.execute(
+            "SELECT calls.call_id FROM calls JOIN facts ON facts.call_id = calls.call_id AND facts.seq = 1"
+            " WHERE json_extract(facts.body, '$.customer_key') = ? ORDER BY first_cursor",
+            (key,),
+        )
+        return [str(row[0]) for row in rows]
+
+    def ended_before(self, instant: datetime) -> list[str]:
+        """Calls whose last fact is older than that, and which ended; oldest first."""
+        rows = self._database.execute(
+            "SELECT calls.call_id, facts.at FROM calls"
+            " JOIN facts ON facts.call_id = calls.call_id AND facts.seq = calls.last_seq"
+            " WHERE ended ORDER BY first_cursor"
+        )
+        return [str(call_id) for call_id, at in rows if datetime.fromisoformat(at) < instant]
 
     def high_water(self, process: str, epoch: str) -> int:
         row = self._database.execute(
@@ -330,6 +371,14 @@ class Ledger:
 
     def recent_calls(self, limit: int) -> list[str]:
         return self._call_ids("ORDER BY first_cursor DESC LIMIT ?", limit)
+
+    def calls_with_callbacks(self, limit: int) -> list[str]:
+        """Calls in which a callback was ever agreed, newest first."""
+        return self._call_ids(
+            "WHERE call_id IN (SELECT call_id FROM facts WHERE type = 'callback_requested')"
+            " ORDER BY first_cursor DESC LIMIT ?",
+            limit,
+        )
 
     def _call_ids(self, which: str, *values: int) -> list[str]:
         return [str(row[0]) for row in self._database.execute(f"SELECT call_id FROM calls {which}", values)]

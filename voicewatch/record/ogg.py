@@ -45,9 +45,9 @@ def checksum(data: bytes | bytearray) -> int:
     return int(f"{reflected:032b}"[::-1], 2)
 
 
-def opus_head(input_rate_hz: int) -> bytes:
-    """RFC 7845 section 5.1, one channel."""
-    return struct.pack("<8sBBHIhB", b"OpusHead", 1, 1, PRE_SKIP, input_rate_hz, 0, 0)
+def opus_head(input_rate_hz: int, channels: int = 1) -> bytes:
+    """RFC 7845 section 5.1; one or two channels."""
+    return struct.pack("<8sBBHIhB", b"OpusHead", 1, channels, PRE_SKIP, input_rate_hz, 0, 0)
 
 
 def opus_tags(tags: Mapping[str, str]) -> bytes:

@@ -1,188 +1,45 @@
-"""Recordings: one Ogg Opus file per seat and stretch, of the packets as they came, on the call's timeline.
+"""The recorder: one sealed Ogg Opus file per seat and stretch, of the packets as they came.
 
-Files are `<call_id>/<seat_id>-<n>.opus` in the recordings folder, mode 0600 in folders of mode 0700. They are
-not sealed. A page is handed to the system every second, so that a recorder that is killed leaves a
-file which is readable up to then. `unreported/` holds one empty file for each recording whose fact is not
-known to be durable; a new recorder begins with those.
+Files are `<call_id>/<seat_id>-<n>.opus.sealed` in the recordings folder, mode 0600 in folders of mode 0700. A
+page is handed to the system every second, so that a recorder that is killed leaves a file which is readable
+up to then; `take_unsynced` gives what a power failure would still lose. Two folders hold what a new recorder
+begins with: `unreported/` an empty file for each recording whose fact is not known to be durable, `paused/`
+one for each call that is not to be recorded now.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import structlog
 
-from voicewatch.core.events import Fact, RecordingGap, RecordingSegment, Role
+from voicewatch.core.events import Fact, RecorderStatus, RecordingGap, RecordingSegment
 from voicewatch.processes.messages import OpenStream
 from voicewatch.record import ogg
+from voicewatch.record.recording_file import BadId, Found, OggOpusWriter, Place, check_id, recovered
+from voicewatch.record.sealed_file import SealedWriter
+
+__all__ = ["BadId", "Recorder"]
 
 log = structlog.get_logger()
 
-PAGE_MS = 1_000
-"""What a killed recorder loses at most of a file."""
 FILLED_GAP_MS = 600_000
 """A longer gap is not filled with silence but begins another file."""
-DISK_AGAIN_MS = 5_000
-"""After a failed write a seat is recorded again so much later, in another file."""
-AHEAD_MS = 240
-"""A file may run so far ahead of the clock: when media takes out delay, two packets come in the time of one.
-The next gap takes it back."""
-INPUT_RATE_HZ = 16_000
+AGAIN_MS = 5_000
+"""After a failed write, or without the call's key, a seat is recorded again so much later, in a new file."""
+UNSYNCED_LIMIT = 256
+"""Ended files waiting to be synced. When full the oldest is left to the system's own time."""
+PAUSES_KEPT = 16
+"""Of a call: packets still on their way belong to the last of them."""
 _UNREPORTED = "unreported"
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PAUSED = "paused"
 _PACKET = struct.Struct("!HIH")
 
-
-class BadId(ValueError):
-    """A call or seat id that may not become part of a path."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Which recording; the only maker of paths from ids."""
-
-    call_id: str
-    seat_id: str
-    number: int
-
-    def __post_init__(self) -> None:
-        for name, value in (("call_id", self.call_id), ("seat_id", self.seat_id)):
-            if not _ID.fullmatch(value):
-                raise BadId(f"{name} {value!r} is not 1 to 64 letters, digits, '-' or '_'")
-
-    @property
-    def path(self) -> str:
-        """Relative to the recordings folder."""
-        return f"{self.call_id}/{self.seat_id}-{self.number}.opus"
-
-    @property
-    def marker(self) -> str:
-        return f"{_UNREPORTED}/{self.call_id}.{self.seat_id}.{self.number}"
-
-    @classmethod
-    def of_marker(cls, name: str) -> Place:
-        """ValueError for a file that is none."""
-        call_id, seat_id, number = name.split(".")
-        return cls(call_id, seat_id, int(number))
-
-
-class OggOpusWriter:
-    """One file, from its first packet on. Raises OSError where the disk does; the file stays readable."""
-
-    def __init__(self, path: Path, start_ms: int, role: Role) -> None:
-        """FileExistsError if `path` is there already."""
-        self.start_ms = start_ms
-        self.role = role
-        self.packets = 0
-        """Written, without those of silence."""
-        self.late = 0
-        """Not written, since their time was over."""
-        self._granule = 0
-        self._waiting: list[bytes] = []
-        """At most a second and a packet, and at most what fits into one page. Not empty after the first
-        packet, so that the last page holds something."""
-        self._waiting_segments = 0
-        self._page_number = 0
-        self._page_start = 0
-        self._length = 0
-        self._serial = int.from_bytes(os.urandom(4), "big")
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            self._write_page(ogg.FIRST_PAGE, 0, [ogg.opus_head(INPUT_RATE_HZ)])
-            self._write_page(0, 0, [ogg.opus_tags({"START_MS": str(start_ms), "ROLE": role.value})])
-        except OSError:
-            os.close(self._file)
-            raise
-
-    @property
-    def end_ms(self) -> int:
-        """On the call's clock: where the next packet goes."""
-        return self.start_ms + self._granule // ogg.GRANULES_PER_MS
-
-    def add(self, at_ms: int, packet: bytes) -> None:
-        """A packet whose first sample is at `at_ms`; what is missing before it becomes silence.
-
-        ValueError if it is no Opus packet.
-        """
-        granules = ogg.packet_granules(packet)
-        missing_ms = at_ms - self.end_ms
-        if missing_ms < -AHEAD_MS:
-            self.late += 1
-            return
-        for _ in range(missing_ms // ogg.SILENCE_MS):
-            self._put(ogg.SILENCE, ogg.SILENCE_MS * ogg.GRANULES_PER_MS)
-        self._put(packet, granules)
-        self.packets += 1
-
-    def close(self) -> None:
-        """Ends the stream properly; the file is closed whether or not that can be written."""
-        try:
-            self._flush(ogg.LAST_PAGE)
-        finally:
-            os.close(self._file)
-
-    def abandon(self) -> None:
-        """Closes the file as it is: readable, without its end."""
-        os.close(self._file)
-
-    def _put(self, packet: bytes, granules: int) -> None:
-        size = ogg.segments(packet)
-        lasts = self._granule - self._page_start
-        if lasts >= PAGE_MS * ogg.GRANULES_PER_MS or self._waiting_segments + size > ogg.SEGMENTS_MAX:
-            self._flush()
-        self._waiting.append(packet)
-        self._waiting_segments += size
-        self._granule += granules
-
-    def _flush(self, flags: int = 0) -> None:
-        waiting, self._waiting, self._waiting_segments = self._waiting, [], 0
-        self._page_start = self._granule
-        self._write_page(flags, self._granule, waiting)
-
-    def _write_page(self, flags: int, granule: int, packets: list[bytes]) -> None:
-        data = ogg.page(flags, granule, self._serial, self._page_number, packets)
-        try:
-            written = os.write(self._file, data)
-            if written < len(data):  # the disk has just become full
-                os.write(self._file, data[written:])
-        except OSError:
-            os.ftruncate(self._file, self._length)
-            raise
-        self._length += len(data)
-        self._page_number += 1
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a file holds."""
-
-    start_ms: int
-    role: Role
-    duration_ms: int
-    packets: int
-    closed: bool
-
-
-def recovered(path: Path) -> Found | None:
-    """Reads a recording back and cuts off what is not whole. None if it holds no audio or is none of ours."""
-    whole = list(ogg.pages(path.read_bytes()))
-    if len(whole) < 3 or not whole[1].packets or whole[-1].granule <= 0:
-        return None
-    try:
-        tags = ogg.read_tags(whole[1].packets[0])
-        start_ms, role = int(tags["START_MS"]), Role(tags["ROLE"])
-    except (ValueError, KeyError):
-        return None
-    packets = sum(packet != ogg.SILENCE for page in whole[2:] for packet in page.packets)
-    last = whole[-1]
-    os.truncate(path, last.end)
-    duration_ms = last.granule // ogg.GRANULES_PER_MS
-    return Found(start_ms, role, duration_ms, packets, closed=bool(last.flags & ogg.LAST_PAGE))
+FindKey = Callable[[str], bytes | None]
 
 
 @dataclass
@@ -193,6 +50,7 @@ class _Stream:
     malformed: int = 0
     closed_until_ms: int = 0
     """No file before: the disk failed."""
+    is_unsynced: bool = False
 
     def take_file(self) -> tuple[OggOpusWriter, Place, int] | None:
         """The file it writes, which it then has no more, and how many packets did not get into it."""
@@ -203,21 +61,52 @@ class _Stream:
         return taken
 
 
-class Recorder:
-    """All streams of all media processes. `report` takes over the delivery of a fact and gives its number."""
+@dataclass
+class _Pause:
+    """On the call's clock; None: it goes on."""
 
-    def __init__(self, folder: Path, report: Callable[[Fact], int]) -> None:
+    from_ms: int
+    until_ms: int | None = None
+
+    def holds(self, at_ms: int) -> bool:
+        return self.from_ms <= at_ms and (self.until_ms is None or at_ms < self.until_ms)
+
+
+@dataclass
+class _Counters:
+    """Since the process started."""
+
+    packets: int = 0
+    late: int = 0
+    malformed: int = 0
+    failures: int = 0
+
+
+class Recorder:
+    """All streams of all media processes. `report` takes over the delivery of a fact and gives its number;
+    `find_key` gives the key of a call, None if it has none (any more), and raises OSError if it cannot tell.
+    """
+
+    def __init__(self, folder: Path, report: Callable[[Fact], int], find_key: FindKey) -> None:
         """OSError if the folder cannot be made."""
         self._folder = folder
         self._report_fact = report
+        self._find_key = find_key
         self._streams: dict[tuple[object, int], _Stream] = {}
         """By the connection it came on and its number there, which has 16 bits."""
         self._cut: dict[tuple[str, str], tuple[int, str]] = {}
         """(call, seat) whose recording broke off -> where, and why; until it goes on or its call is over."""
         self._to_confirm: list[tuple[int, Place]] = []
         """(report number, place) not yet durable: as many as there are segments in the spool."""
-        for needed in (folder, folder / _UNREPORTED):
+        self._ended: list[int] = []
+        """Descriptors of ended files not yet synced."""
+        self._counted = _Counters()
+        for needed in (folder, folder / _UNREPORTED, folder / _PAUSED):
             needed.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._pauses: dict[str, list[_Pause]] = {
+            marker.name: [_Pause(0)] for marker in (folder / _PAUSED).iterdir()
+        }
+        """By call, the oldest first."""
 
     # ------------------------------------------------------------ what media tells
 
@@ -250,47 +139,85 @@ class Recorder:
             self.close(*key)
         for cut in [cut for cut in self._cut if cut[0] == call_id]:
             del self._cut[cut]
+        if self._pauses.pop(call_id, None) is not None:
+            (self._folder / _PAUSED / call_id).unlink(missing_ok=True)
 
     def close_all(self) -> None:
         for key in list(self._streams):
             self.close(*key)
 
+    def paused_calls(self) -> list[str]:
+        return [call_id for call_id, pauses in self._pauses.items() if pauses[-1].until_ms is None]
+
+    # ------------------------------------------------------------ pauses
+
+    def pause(self, call_id: str, at_ms: int) -> None:
+        """Nothing of the call from `at_ms` on is kept, until `resume`; a new recorder holds to it too.
+
+        Raises BadId, and OSError if it cannot be made sure of.
+        """
+        check_id("call_id", call_id)
+        pauses = self._pauses.get(call_id, [])
+        if pauses and pauses[-1].until_ms is None:
+            pauses[-1].from_ms = min(pauses[-1].from_ms, at_ms)
+            return
+        (self._folder / _PAUSED / call_id).touch(mode=0o600)
+        self._pauses[call_id] = [*pauses, _Pause(at_ms)][-PAUSES_KEPT:]
+
+    def resume(self, call_id: str, at_ms: int) -> None:
+        """What is said from `at_ms` on is kept again, and what was said before it comes too late."""
+        pauses = self._pauses.get(call_id)
+        if pauses and pauses[-1].until_ms is None:
+            pauses[-1].until_ms = at_ms
+            (self._folder / _PAUSED / call_id).unlink(missing_ok=True)
+
+    def _is_paused(self, call_id: str, at_ms: int) -> bool:
+        return any(pause.holds(at_ms) for pause in self._pauses.get(call_id, ()))
+
     # ------------------------------------------------------------ files
 
     def _add(self, stream: _Stream, at_ms: int, packet: bytes) -> None:
-        if at_ms < stream.closed_until_ms:
+        if at_ms < stream.closed_until_ms or self._is_paused(stream.opened.call_id, at_ms):
             return
         if not ogg.is_opus(packet):
             stream.malformed += 1
+            self._counted.malformed += 1
             return
         try:
             if stream.writer is not None and at_ms - stream.writer.end_ms > FILLED_GAP_MS:
                 self._end_file(stream)
             writer = stream.writer or self._begin_file(stream, at_ms)
+            if writer is None:
+                return
+            length = writer.length
             writer.add(at_ms, packet)
+            stream.is_unsynced = stream.is_unsynced or writer.length > length
         except OSError as error:
             log.error("recording_failed", call_id=stream.opened.call_id, reason=error.strerror)
+            self._counted.failures += 1
             self._break_off(stream, at_ms)
+        else:
+            self._counted.packets += 1
 
-    def _begin_file(self, stream: _Stream, at_ms: int) -> OggOpusWriter:
+    def _begin_file(self, stream: _Stream, at_ms: int) -> OggOpusWriter | None:
+        """None without the call's key: it was erased, or its table cannot be read."""
         call_id, seat_id = stream.opened.call_id, stream.opened.seat_id
+        key = self._find_key(call_id)
+        if key is None:
+            log.error("recording_without_key", call_id=call_id)
+            self._counted.failures += 1
+            stream.closed_until_ms = at_ms + AGAIN_MS
+            self._cut.setdefault((call_id, seat_id), (at_ms, "no_key"))
+            return None
         (self._folder / call_id).mkdir(mode=0o700, exist_ok=True)
         place = self._free_place(call_id, seat_id)
-        (self._folder / place.marker).touch(mode=0o600)
-        writer = OggOpusWriter(self._folder / place.path, at_ms, stream.opened.role)
+        self._marker(place).touch(mode=0o600)
+        file = SealedWriter(self._folder / place.path, key, place.path)
+        writer = OggOpusWriter(file, at_ms, stream.opened.role)
         stream.writer, stream.place = writer, place
         since_ms, reason = self._cut.pop((call_id, seat_id), (at_ms, ""))
         if since_ms < at_ms:
-            self._report_fact(
-                RecordingGap(
-                    call_id=call_id,
-                    at_ms=at_ms,
-                    seat_id=seat_id,
-                    start_ms=since_ms,
-                    end_ms=at_ms,
-                    reason=reason,
-                )
-            )
+            self._report_gap(stream, since_ms, at_ms, reason)
         return writer
 
     def _free_place(self, call_id: str, seat_id: str) -> Place:
@@ -304,20 +231,23 @@ class Recorder:
         if taken is None:
             return
         writer, place, dropped = taken
+        self._sync_later(writer)
         try:
             writer.close()
         except OSError as error:
             log.error("recording_not_ended", call_id=place.call_id, reason=error.strerror)
+            self._counted.failures += 1
             self._report_recovered(place, dropped)
         else:
             duration_ms = writer.end_ms - writer.start_ms
             self._report(
                 place, Found(writer.start_ms, writer.role, duration_ms, writer.packets, closed=True), dropped
             )
+        self._counted.late += writer.late
 
     def _break_off(self, stream: _Stream, at_ms: int) -> None:
         """The disk failed: what there is of the file stays, and the seat has a gap from there."""
-        stream.closed_until_ms = at_ms + DISK_AGAIN_MS
+        stream.closed_until_ms = at_ms + AGAIN_MS
         end_ms = None
         taken = stream.take_file()
         if taken is not None:
@@ -325,6 +255,38 @@ class Recorder:
             writer.abandon()
             end_ms = self._report_recovered(place, dropped)
         self._cut.setdefault((stream.opened.call_id, stream.opened.seat_id), (end_ms or at_ms, "disk"))
+
+    # ------------------------------------------------------------ what a power failure would lose
+
+    def take_unsynced(self) -> list[int]:
+        """Descriptors of the files written to since this was last asked; the caller syncs and closes them."""
+        taken, self._ended = self._ended, []
+        for stream in self._streams.values():
+            if stream.is_unsynced and stream.writer is not None:
+                stream.is_unsynced = False
+                try:
+                    taken.append(stream.writer.descriptor())
+                except OSError as error:  # no descriptor is free: the next time
+                    log.warning("recording_not_synced", reason=error.strerror)
+        return taken
+
+    def _sync_later(self, writer: OggOpusWriter) -> None:
+        try:
+            self._ended.append(writer.descriptor())
+        except OSError as error:
+            log.warning("recording_not_synced", reason=error.strerror)
+        while len(self._ended) > UNSYNCED_LIMIT:
+            os.close(self._ended.pop(0))
+
+    def status(self, sync_ms: float) -> RecorderStatus:
+        """How it fares; `sync_ms` is how long the last sync took."""
+        return RecorderStatus(
+            call_id="",
+            files=sum(stream.writer is not None for stream in self._streams.values()),
+            paused=len(self.paused_calls()),
+            sync_ms=round(sync_ms, 1),
+            **asdict(self._counted),
+        )
 
     # ------------------------------------------------------------ facts
 
@@ -341,10 +303,15 @@ class Recorder:
 
     def _report_recovered(self, place: Place, dropped: int) -> int | None:
         """Tells what is really in the file; where it ends on the call's clock, None if it holds nothing."""
-        path = self._folder / place.path
-        found = recovered(path) if path.exists() else None
+        try:
+            key = self._find_key(place.call_id)
+            found = recovered(self._folder / place.path, key, place.path) if key is not None else None
+        except OSError as error:  # still marked: the next recorder looks again
+            log.error("recording_not_read", call_id=place.call_id, reason=error.strerror)
+            return None
         if found is None:
-            path.unlink(missing_ok=True)
+            if key is not None:  # without it the file says nothing, but the key may be restored
+                (self._folder / place.path).unlink(missing_ok=True)
             self._unmark(place)
             return None
         self._report(place, found, dropped)
@@ -373,7 +340,22 @@ class Recorder:
         self._to_confirm = [waiting for waiting in self._to_confirm if waiting[0] > number]
 
     def _unmark(self, place: Place) -> None:
-        (self._folder / place.marker).unlink(missing_ok=True)
+        self._marker(place).unlink(missing_ok=True)
+
+    def _marker(self, place: Place) -> Path:
+        return self._folder / _UNREPORTED / place.marker
+
+    def _report_gap(self, stream: _Stream, start_ms: int, end_ms: int, reason: str) -> None:
+        self._report_fact(
+            RecordingGap(
+                call_id=stream.opened.call_id,
+                at_ms=end_ms,
+                seat_id=stream.opened.seat_id,
+                start_ms=start_ms,
+                end_ms=end_ms,
+                reason=reason,
+            )
+        )
 
 
 def _unpacked(count: int, payload: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -11,7 +11,15 @@ from math import ceil
 from typing import Any
 
 from voicewatch.core.call import CallState, Seat
-from voicewatch.core.events import EscalationRaised, Fact, Mode, RecordingSegment, Role, SeatOpened
+from voicewatch.core.events import (
+    CallStarted,
+    EscalationRaised,
+    Fact,
+    Mode,
+    Role,
+    SeatOpened,
+)
+from voicewatch.core.ids import customer_key
 from voicewatch.processes.messages import AttachLeg, CloseCall, DetachLeg, OpenCall, TrickleLeg
 from voicewatch.processes.problem import Problem
 from voicewatch.server.ai_seat import AISeats
@@ -82,20 +90,24 @@ class Calls:
         self._limit(account)
         peer = self._links.place()
         call_id, seat_id, zero_mono_ns = self._new_id(), self._new_id(), time.monotonic_ns()
+        key = customer_key(wanted.attributes.get("customer_id") or _own_customer(account))
         disclosure = DISCLOSURE_RECORDED if wanted.recording_consent else DISCLOSURE_UNRECORDED
         await peer.ask(OpenCall(call_id=call_id, zero_mono_ns=zero_mono_ns, record=wanted.recording_consent))
         self._links.assign(call_id, peer)
         try:
             await self._desk.command(
-                lambda director: director.start_call(
-                    call_id,
-                    attributes=dict(wanted.attributes),
-                    customer_name=wanted.customer_name,
-                    zero_mono_ns=zero_mono_ns,
-                    recording_consent=wanted.recording_consent,
-                    disclosure=disclosure,
-                    seat_id=seat_id,
-                )
+                lambda director: [
+                    fact.model_copy(update={"customer_key": key}) if isinstance(fact, CallStarted) else fact
+                    for fact in director.start_call(
+                        call_id,
+                        attributes=dict(wanted.attributes),
+                        customer_name=wanted.customer_name,
+                        zero_mono_ns=zero_mono_ns,
+                        recording_consent=wanted.recording_consent,
+                        disclosure=disclosure,
+                        seat_id=seat_id,
+                    )
+                ]
             )
         except Problem:
             if not self._shown.has(call_id):
@@ -200,11 +212,6 @@ class Calls:
             if fact.seq > after and (shown_to is None or fact.seq <= shown_to)
         ]
 
-    async def recordings(self, call_id: str) -> list[RecordingSegment]:
-        """The newest word of each recording file of the call."""
-        found = {fact.path: fact for fact in await self._facts(call_id) if isinstance(fact, RecordingSegment)}
-        return list(found.values())
-
     async def _facts(self, call_id: str) -> list[Fact]:
         facts = await self._desk.record.read(call_id)
         if not facts:
@@ -219,13 +226,21 @@ class Calls:
         facts = await self._desk.command(
             lambda director: director.accept(offer_id, account.sub, at_ms, seat_id)
         )
-        opened = next((fact.seat_id for fact in facts if isinstance(fact, SeatOpened)), seat_id)
-        view = self._shown.view(call.call_id, full=False, unmask=account.may_unmask)
-        return {
-            "call_id": call.call_id,
-            **self._seat_given(call.call_id, opened),
-            "briefing": view["briefing"],
-        }
+        return self._accepted(account, call.call_id, facts)
+
+    def _accepted(self, account: Account, call_id: str, facts: Sequence[Fact]) -> dict[str, Any]:
+        opened = next(fact.seat_id for fact in facts if isinstance(fact, SeatOpened))
+        view = self._shown.view(call_id, full=False, unmask=account.may_unmask)
+        return {"call_id": call_id, **self._seat_given(call_id, opened), "briefing": view["briefing"]}
+
+    async def claim(self, account: Account, call_id: str) -> dict[str, Any]:
+        """The agent takes a waiting call by himself."""
+        self._live(call_id)
+        seat_id, at_ms = self._new_id(), self._desk.at_ms(call_id)
+        facts = await self._desk.command(
+            lambda director: director.claim(call_id, at_ms, account.sub, seat_id)
+        )
+        return self._accepted(account, call_id, facts)
 
     async def decline(self, account: Account, offer_id: str, reason: str) -> None:
         call = self._call_of_offer(account, offer_id)
@@ -322,6 +337,11 @@ class Calls:
     def _seat_given(self, call_id: str, seat_id: str) -> dict[str, Any]:
         seat = self._shown.call(call_id).seats[seat_id]
         return {"seat_id": seat_id, "seat_token": mint_seat_token(self._tokens, call_id, seat)}
+
+
+def _own_customer(account: Account) -> str:
+    """Who calls, if it is a customer's own account; an integration calls for others."""
+    return account.sub if account.role == Role.CUSTOMER else ""
 
 
 def _escalation_of(facts: Sequence[Fact]) -> str:

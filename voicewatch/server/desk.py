@@ -15,6 +15,7 @@ import structlog
 
 from voicewatch.core.director import Director, Refused
 from voicewatch.core.events import Event, Fact, UtteranceFinal, UtteranceScored
+from voicewatch.core.pauses import as_kept
 from voicewatch.processes.faults import fault
 from voicewatch.processes.problem import Problem
 from voicewatch.server.shown import Shown
@@ -136,6 +137,12 @@ class Desk:
                 now = {call_id: self.at_ms(call_id) for call_id in self.director.calls.keys() - self.held}
                 await self._write(self.director.tick(now))
 
+    def forget(self, call_id: str) -> None:
+        """An erased call: nothing of it is shown or judged any more."""
+        self.director.forget(call_id)
+        self.shown.forget(call_id)
+        self._publish([])
+
     def _forget_old(self) -> None:
         """Ended calls stay with the director for a while: late scores, dispositions."""
         for call in list(self.director.calls.values()):
@@ -194,7 +201,8 @@ class Desk:
     def _judged(self, facts: Sequence[Fact]) -> list[Fact]:
         """Each fact with what the director makes of it behind it."""
         judged: list[Fact] = []
-        for fact in facts:
+        for told in facts:
+            fact = self._as_kept(told)
             judged.append(fact)
             if fact.call_id not in self.director.calls or self._was_judged(fact):
                 continue
@@ -203,6 +211,14 @@ class Desk:
             except Exception as error:  # boundary: the fact is kept, whatever judging it did
                 log.error("judgement_failed", fact=fact.type, call_id=fact.call_id, **fault(error))
         return judged
+
+    def _as_kept(self, fact: Fact) -> Fact:
+        """Words said while recording is paused are masked before anything reads or writes them."""
+        call = self.director.calls.get(fact.call_id)
+        if call is None or not call.recording_pauses:
+            return fact
+        context = self.shown.context(fact.call_id) if self.shown.has(fact.call_id) else ()
+        return as_kept(fact, call, context)
 
     def _was_judged(self, fact: Fact) -> bool:
         """True for what a restarted model process says again; the journal will leave it out."""

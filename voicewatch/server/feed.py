@@ -146,6 +146,17 @@ class Feed:
 
     # ------------------------------------------------------------ what happened
 
+    def erased(self, call_id: str) -> None:
+        """The call is gone from everybody's view, also what waited to be told of it."""
+        for viewer in self._viewers:
+            viewer.facts = deque(telling for telling in viewer.facts if telling.event.call_id != call_id)
+            viewer.latest.pop(f"call {call_id}", None)
+            if viewer.sees(call_id):
+                viewer.visible.discard(call_id)
+                viewer.offer(f"gone {call_id}", partial(_gone_text, call_id))
+        for key in [key for key in self._views if key[0] == call_id]:
+            del self._views[key]
+
     def _read(self, stored: Sequence[Stored]) -> None:
         tellings = [Telling(one.fact, one.cursor) for one in stored]
         touched = list(dict.fromkeys(one.fact.call_id for one in stored))

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, FastAPI, Request, Response, WebSocket, WebSocketDisconnect
@@ -24,6 +23,7 @@ from voicewatch.server.guard import Guard, problem_body
 from voicewatch.server.metrics import Metrics
 from voicewatch.server.pages import Pages
 from voicewatch.server.presence import Presences
+from voicewatch.server.recordings import Recordings
 from voicewatch.server.requests import AIHello, Body, FeedHello, first_problem, problem_of
 from voicewatch.server.status import Status
 from voicewatch.server.websocket import (
@@ -46,6 +46,7 @@ class Front:
     tokens: Tokens
     codes: Codes
     calls: Calls
+    queues: Queues
     feed: Feed
     ai_seats: AISeats
     presences: Presences
@@ -53,7 +54,7 @@ class Front:
     metrics: Metrics
     rules: RuleBook
     pages: Pages
-    recordings: Path
+    recordings: Recordings
 
     @property
     def is_https(self) -> bool:

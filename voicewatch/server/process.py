@@ -15,10 +15,12 @@ import structlog
 from voicewatch.core.director import Director
 from voicewatch.core.events import Event, MediaStatus, RecordComplete, Signal, SystemStatus, parse_event
 from voicewatch.core.ids import ulid
+from voicewatch.core.routing_plan import BadPlan, RoutingPlan
 from voicewatch.core.rules import BadRule, RuleBook, default_rules
 from voicewatch.processes.link import LinkServer, Peer
 from voicewatch.processes.messages import Hello, HouseStatus, Message, Signals
 from voicewatch.processes.sockets import Sockets
+from voicewatch.record.archive import Archive
 from voicewatch.record.journal import Journal, JournalDamaged, JournalFailed, Source
 from voicewatch.server.ai_seat import AISeats
 from voicewatch.server.auth import Codes, Tokens, load_key
@@ -32,9 +34,11 @@ from voicewatch.server.media_links import MediaLinks
 from voicewatch.server.metrics import Metrics
 from voicewatch.server.pages import Pages
 from voicewatch.server.presence import Presences
+from voicewatch.server.queues import Queues
 from voicewatch.server.recall import recalled
+from voicewatch.server.recordings import Recordings
 from voicewatch.server.rescue import Rescue
-from voicewatch.server.shown import KEPT_ENDED, Shown
+from voicewatch.server.shown import KEPT_CALLBACKS, KEPT_ENDED, Shown
 from voicewatch.server.status import Status
 from voicewatch.server.tables import TableKeeper
 from voicewatch.server.websocket import GOING_AWAY
@@ -61,7 +65,7 @@ async def run(settings: Settings, sockets: Sockets, name: str) -> None:
     """Runs until cancelled. BadSettings for unusable rules or a damaged data folder, JournalFailed for a disk
     that does not take the journal now.
     """
-    rules = _rules(settings)
+    rules, plan = _rules(settings), _plan(settings)
     try:
         tokens = Tokens(load_key(settings.data), settings.data / "signed_out.jsonl")
         journal = await Journal.open(settings.data / "journal")
@@ -71,7 +75,7 @@ async def run(settings: Settings, sockets: Sockets, name: str) -> None:
         log.error("journal_not_opened", reason=str(error))  # its texts are made without anybody's words
         raise
     try:
-        front = FrontProcess(settings, journal, rules, tokens)
+        front = FrontProcess(settings, journal, rules, plan, tokens)
         try:
             await front.restore()
         except JournalDamaged as error:
@@ -84,7 +88,9 @@ async def run(settings: Settings, sockets: Sockets, name: str) -> None:
 class FrontProcess:
     """The parts of front, put together."""
 
-    def __init__(self, settings: Settings, journal: Journal, rules: RuleBook, tokens: Tokens) -> None:
+    def __init__(
+        self, settings: Settings, journal: Journal, rules: RuleBook, plan: RoutingPlan, tokens: Tokens
+    ) -> None:
         judgement = settings.judgement
         self._journal = journal
         self._media = {f"media-{index}" for index in range(settings.media.processes)}
@@ -100,6 +106,8 @@ class FrontProcess:
                 wrap_up_ms=judgement.wrap_up_s * 1_000,
                 customer_grace_ms=judgement.customer_grace_s * 1_000,
                 new_id=new_id,
+                plan=plan,
+                utc_offset_ms=time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000,
             ),
             Shown(),
             source=Source,
@@ -123,6 +131,14 @@ class FrontProcess:
         self._presences = Presences(self.desk)
         self._feed = Feed(self.desk, self._presences, self._status.now)
         self._status.on_change = self._feed.signal
+        self._recordings = Recordings(
+            self.desk,
+            Archive(settings.data / "recordings", settings.data / "journal" / "keys.db"),
+            journal,
+            lambda: self._server.peers.get("recorder"),
+            retention_days=settings.record.retention_days,
+            on_erased=self._feed.erased,
+        )
         metrics = Metrics(
             self.desk,
             self._status.now,
@@ -137,6 +153,7 @@ class FrontProcess:
                 tokens=tokens,
                 codes=Codes(),
                 calls=calls,
+                queues=Queues(self.desk),
                 feed=self._feed,
                 ai_seats=self._ai_seats,
                 presences=self._presences,
@@ -144,7 +161,7 @@ class FrontProcess:
                 metrics=metrics,
                 rules=rules,
                 pages=Pages(WEB),
-                recordings=settings.data / "recordings",
+                recordings=self._recordings,
             )
         )
 
@@ -152,6 +169,11 @@ class FrontProcess:
         """Takes up live calls from the journal (JournalDamaged), and the latest ended ones to be shown."""
         live = await self._journal.live_calls()
         recent = await self._journal.recent_calls(KEPT_ENDED)
+        recent += [
+            call_id
+            for call_id in await self._journal.calls_with_callbacks(KEPT_CALLBACKS)
+            if call_id not in recent
+        ]
         for call_id in reversed([call_id for call_id in recent if call_id not in live]):
             try:
                 await self.desk.load_ended(call_id)
@@ -160,6 +182,7 @@ class FrontProcess:
         for call_id in live:
             await self.desk.restore(call_id)
         await self.desk.start_reading()
+        await self._recordings.finish_erasures()
         self._restored = live
         log.info("restored", live=len(live), ended=len(self.desk.shown.ended()))
 
@@ -172,10 +195,11 @@ class FrontProcess:
                 tasks.create_task(self._ai_seats.run())
                 tasks.create_task(self._feed.run())
                 tasks.create_task(self._watch_status())
+                tasks.create_task(self._recordings.keep_to_retention())
                 tasks.create_task(self._make_up())
                 tasks.create_task(serve_http(self._app, sockets.listener("http"), self._say_goodbye))
         finally:
-            for part in (self._presences, self._tables, self._rescue, self._closing):
+            for part in (self._presences, self._tables, self._rescue, self._closing, self._recordings):
                 part.close()
 
     async def _say_goodbye(self) -> None:
@@ -211,6 +235,8 @@ class FrontProcess:
             for message in recalled(map(self.desk.shown.call, self.desk.shown.live())):
                 peer.tell(message)
             self._tell_waiting()
+        elif peer.process == "recorder":
+            self._recordings.recorder_came(peer, hello.state)
         if peer.process != KEEPER:
             self._status.up(peer.process)
         if all(name in self._server.peers for name in self._media):
@@ -274,3 +300,15 @@ def _rules(settings: Settings) -> RuleBook:
         raise BadSettings(f"judgement.rules: {file}: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadSettings(f"judgement.rules: cannot read {file}: {error}") from None
+
+
+def _plan(settings: Settings) -> RoutingPlan:
+    file = settings.judgement.routing
+    if not file:
+        return RoutingPlan()
+    try:
+        return RoutingPlan.parse(Path(file).read_text(encoding="utf-8"))
+    except BadPlan as error:
+        raise BadSettings(f"judgement.routing: {file}: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSettings(f"judgement.routing: cannot read {file}: {error}") from None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from voicewatch.core.events import Mode
 from voicewatch.processes.problem import Problem
@@ -54,6 +54,25 @@ class Supervise(Body):
     mode: Mode
 
 
+class NewRecording(Body):
+    state: Literal["paused", "recording"]
+    reason: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
+class Erase(Body):
+    """One of the two."""
+
+    call_id: Id | None = None
+    customer_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    reason: Annotated[str, StringConstraints(max_length=200)] = ""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.call_id is None) == (self.customer_id is None):
+            raise ValueError("give call_id or customer_id, one of them")
+        return self
+
+
 class HandBack(Body):
     note: Note = ""
 
@@ -71,8 +90,25 @@ class Dismiss(Body):
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
+class Release(Body):
+    reason: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
+class NewCallback(Body):
+    """What was agreed with the customer; without a number, the one he calls from."""
+
+    number: Annotated[str, StringConstraints(max_length=40)] = ""
+    when: Annotated[str, StringConstraints(max_length=80)] = ""
+    note: Annotated[str, StringConstraints(max_length=500)] = ""
+
+
+class CalledBack(Body):
+    outcome: Literal["reached", "not_reached", "withdrawn"]
+    note: Annotated[str, StringConstraints(max_length=500)] = ""
+
+
 class Disposition(Body):
-    code: Literal["resolved", "follow_up", "refund", "transferred", "no_help", "other"]
+    code: Annotated[str, StringConstraints(min_length=1, max_length=40)]
     note: Note = ""
 
 
@@ -85,6 +121,13 @@ class FeedHello(Body):
     token: Annotated[str, StringConstraints(max_length=8_192)] | None = None
     presence: Literal["available", "away"] | None = None
     """Agents: what to be from now on, so that a reconnection after a restart needs no further request."""
+
+
+class AICallback(NewCallback):
+    """The AI has agreed with the customer that he is called back."""
+
+    type: Literal["callback"]
+    call_id: Id
 
 
 class AIHello(Body):

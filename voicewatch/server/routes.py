@@ -16,6 +16,7 @@ from voicewatch.server.auth import CODE_MINUTES, COOKIE, Account, new_account
 from voicewatch.server.http import FrontOf, any_session, from_here, only, seat_token, signed_in
 from voicewatch.server.metrics import CONTENT_TYPE
 from voicewatch.server.pages import STYLE, routes_page
+from voicewatch.server.recording_routes import recordings
 
 CallId = Annotated[str, Path(max_length=64)]
 OtherId = Annotated[str, Path(max_length=64)]
@@ -25,7 +26,6 @@ Agent = Annotated[Account, only("agent")]
 Watcher = Annotated[Account, only("supervisor", "admin")]
 Reader = Annotated[Account, only("supervisor", "admin", "agent")]
 InCall = Annotated[Account, only("agent", "supervisor", "admin")]
-Listener = Annotated[Account, only("supervisor", "admin", grant="recordings")]
 Caller = Annotated[Account, only("customer", "integration", "admin")]
 CodeMaker = Annotated[Account, only("admin", "integration")]
 
@@ -41,7 +41,7 @@ about = APIRouter()
 
 
 def add_routes(app: FastAPI) -> None:
-    for router in (session, calls, work, whip, about):
+    for router in (session, calls, recordings, work, whip, about):
         app.include_router(router)
 
 
@@ -130,23 +130,6 @@ async def call_events(
     call_id: CallId, front: FrontOf, account: Watcher, after: Annotated[int, Query(ge=0, le=2**53)] = 0
 ) -> dict[str, Any]:
     return {"events": await front.calls.events(account, call_id, after)}
-
-
-@calls.get("/{call_id}/recordings", summary="The call's recordings, one a seat")
-async def call_recordings(call_id: CallId, front: FrontOf, account: Listener) -> dict[str, Any]:
-    wanted = {"seat_id", "role", "path", "start_ms", "duration_ms"}
-    found = await front.calls.recordings(call_id)
-    return {"recordings": [segment.model_dump(mode="json", include=wanted) for segment in found]}
-
-
-@calls.get("/{call_id}/recordings/{path:path}", summary="One recording (Ogg Opus)")
-async def one_recording(call_id: CallId, path: str, front: FrontOf, account: Listener) -> Response:
-    if path not in {segment.path for segment in await front.calls.recordings(call_id)}:
-        raise Problem(404, "No such recording", "This call has no such recording.")
-    file = (front.recordings / path).resolve()
-    if not file.is_relative_to(front.recordings.resolve()) or not file.is_file():
-        raise Problem(404, "No such recording", "The file is not there any more.")
-    return Response(file.read_bytes(), media_type="audio/ogg")
 
 
 @calls.post("/{call_id}/supervise", summary="Joins a call, or changes the mode of the seat one has")

@@ -12,6 +12,8 @@ from voicewatch.core.redaction import Context, masked
 
 KEPT_ENDED = 100
 """Ended calls kept folded; the longest ended is let go and read from the journal when asked for."""
+KEPT_CALLBACKS = 500
+"""Ended calls kept beyond those because the customer is still to be called back; then the oldest goes too."""
 CONTEXT_TURNS = 6
 """Earlier turns that masking looks at: a number asked for, then said."""
 
@@ -57,6 +59,11 @@ class Shown:
     def signals(self) -> list[Signal]:
         return list(self._signals.values())
 
+    def forget(self, call_id: str) -> None:
+        """An erased call."""
+        self._calls.pop(call_id, None)
+        self._ended.pop(call_id, None)
+
     def has(self, call_id: str) -> bool:
         return call_id in self._calls
 
@@ -88,9 +95,9 @@ class Shown:
         self._ended[call_id] = None
         for key in [key for key, signal in self._signals.items() if signal.call_id == call_id]:
             del self._signals[key]
-        while len(self._ended) > KEPT_ENDED:
-            oldest, _ = self._ended.popitem(last=False)
-            del self._calls[oldest]
+        for call_id in [*self._ended][: max(0, len(self._ended) - KEPT_ENDED)]:
+            if self._calls[call_id].callback is None or len(self._ended) > KEPT_ENDED + KEPT_CALLBACKS:
+                del self._ended[call_id], self._calls[call_id]
 
     def _end_interim(self, final: UtteranceFinal) -> None:
         key = f"{final.call_id}:{final.seat_id}:interim"
