@@ -1,0 +1,224 @@
+"""The labelled data in tests/data is what its README says: well formed, balanced, parts kept apart."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_DATA = Path(__file__).parents[1] / "data"
+_PARTS = ("train", "dev", "held_out")
+_LABELS = {
+    "sentiment",
+    "score",
+    "speaker_uncertain",
+    "wants_human",
+    "needs_person_soon",
+    "intents",
+    "ai_uncertain",
+    "ai_kind",
+    "consent",
+}
+_INTENTS = {"cancel", "refund", "legal", "complaint", "vulnerable"}
+_CONSENTS = {"clear", "ambiguous", "refused", "none"}
+_AI_KINDS = {"hedge", "non_answer", "loop", "contradiction", "unbacked_promise", "denies_ai"}
+_REASONS = {
+    "asks_human",
+    "angry",
+    "confused",
+    "ambiguous_consent",
+    "repeated_failure",
+    "high_stakes",
+    "vulnerable",
+    "language_mismatch",
+    "ai_wrong",
+    "ai_policy",
+    "dead_air",
+}
+_STYLES = ("style_a", "style_b")
+_DOUBT = re.compile(r"\b(do(es)?n't know|dunno|idk|pata( hi)? nahi)\b", re.I)
+_NEAR = 0.6  # share of words in common above which two lines count as one
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _utterances() -> list[dict[str, Any]]:
+    return [row for path in sorted((_DATA / "utterances").glob("*.jsonl")) for row in _lines(path)]
+
+
+def _dialogues(style: str) -> list[dict[str, Any]]:
+    return _lines(_DATA / "dialogues" / f"{style}.jsonl")
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[\w']+", text.lower())
+
+
+def _spoken(row: dict[str, Any], role: str) -> bool:
+    return bool(row["role"] == role)
+
+
+ALL = _utterances()
+CUSTOMER = [row for row in ALL if _spoken(row, "customer")]
+AI = [row for row in ALL if _spoken(row, "ai")]
+
+
+def _part(rows: Iterable[dict[str, Any]], part: str) -> list[dict[str, Any]]:
+    return [row for row in rows if row["split"] == part]
+
+
+def test_every_utterance_has_the_fields_of_the_guide() -> None:
+    for row in ALL:
+        assert row.keys() == {"id", "text", "role", "context", "labels", "style", "split", "kind"}, row
+        assert row["labels"].keys() == _LABELS, row["id"]
+        assert row["text"] == row["text"].strip() != "", row["id"]
+        assert all(turn.keys() == {"role", "text"} and turn["text"] for turn in row["context"]), row["id"]
+        if row["style"].endswith("_asr"):
+            assert row["text"] == row["text"].lower(), row["id"]
+            assert not re.search(r"[^\w' ]", row["text"]), f"a recogniser gives no punctuation: {row['id']}"
+
+
+def test_customer_labels_are_in_range() -> None:
+    for row in CUSTOMER:
+        labels = row["labels"]
+        score = labels["score"]
+        assert -5 <= score <= 5, row["id"]
+        assert labels["sentiment"] == ("negative" if score < 0 else "positive" if score else "neutral"), row[
+            "id"
+        ]
+        assert {labels[name] for name in ("speaker_uncertain", "wants_human", "needs_person_soon")} <= {0, 1}
+        assert set(labels["intents"]) <= _INTENTS, row["id"]
+        assert labels["consent"] in _CONSENTS, row["id"]
+        assert (labels["ai_uncertain"], labels["ai_kind"]) == (None, None), row["id"]
+        assert labels["needs_person_soon"] >= labels["wants_human"], row["id"]
+        assert labels["consent"] == "none" or row["context"], f"consent to what? {row['id']}"
+
+
+def test_labels_of_the_ai_are_in_range() -> None:
+    for row in AI:
+        labels = row["labels"]
+        assert labels["ai_uncertain"] in (0, 1), row["id"]
+        assert (labels["ai_kind"] in _AI_KINDS) == bool(labels["ai_uncertain"]), row["id"]
+        own = {"ai_uncertain", "ai_kind", "intents"}
+        assert all(labels[name] is None for name in _LABELS - own), row["id"]
+
+
+def test_ids_and_texts_are_unique() -> None:
+    ids = Counter(row["id"] for row in ALL)
+    texts = Counter(" ".join(_words(row["text"])) for row in ALL)
+    assert not [key for key, count in (ids | texts).items() if count > 1]
+
+
+def test_the_parts_share_no_voice_and_no_wording() -> None:
+    styles = {part: {row["style"] for row in _part(ALL, part)} for part in _PARTS}
+    assert not (styles["train"] | styles["dev"]) & styles["held_out"]
+    assert not styles["train"] & styles["dev"]
+    seen = [set(_words(row["text"])) for row in ALL if row["split"] != "held_out"]
+    for row in _part(ALL, "held_out"):
+        words = set(_words(row["text"]))
+        if len(words) < 4:
+            continue
+        nearest = max(len(words & other) / len(words | other) for other in seen)
+        assert nearest < _NEAR, f"{row['id']} is too near a line of another part"
+
+
+def test_each_part_is_large_enough() -> None:
+    share = {part: len(_part(ALL, part)) / len(ALL) for part in _PARTS}
+    assert len(ALL) >= 700
+    assert 0.5 <= share["train"] <= 0.65, share
+    assert share["dev"] >= 0.1, share
+    assert share["held_out"] >= 0.25, share
+
+
+@pytest.mark.parametrize("part", _PARTS)
+def test_each_part_holds_both_sides_of_every_question(part: str) -> None:
+    customer, ai = _part(CUSTOMER, part), _part(AI, part)
+    least = 3 if part == "dev" else 5
+    for name in ("speaker_uncertain", "wants_human", "needs_person_soon"):
+        positive = sum(row["labels"][name] for row in customer)
+        assert 0.1 * len(customer) < positive < 0.5 * len(customer), name
+    for sentiment in ("negative", "neutral", "positive"):
+        assert sum(row["labels"]["sentiment"] == sentiment for row in customer) >= 15, sentiment
+    assert 0.4 < sum(row["labels"]["ai_uncertain"] for row in ai) / len(ai) < 0.65
+    assert {row["labels"]["ai_kind"] for row in ai} == _AI_KINDS | {None}
+    assert {row["labels"]["consent"] for row in customer} == _CONSENTS
+    assert {intent for row in customer for intent in row["labels"]["intents"]} == _INTENTS
+    kinds = Counter(row["kind"] for row in customer)
+    for kind in ("wh_negative", "complaint_plain", "polite_mask", "sarcasm", "negation", "harmless_mention"):
+        assert kinds[kind] >= least, kind
+
+
+@pytest.mark.parametrize("part", _PARTS)
+def test_not_knowing_is_as_often_certain_as_uncertain(part: str) -> None:
+    """Otherwise a detector of the phrase passes for a detector of doubt."""
+    said = [row["labels"]["speaker_uncertain"] for row in _part(CUSTOMER, part) if _DOUBT.search(row["text"])]
+    assert len(said) >= 10
+    assert 0.4 <= sum(said) / len(said) <= 0.6
+
+
+@pytest.mark.parametrize("style", _STYLES)
+def test_dialogues_are_well_formed(style: str) -> None:
+    rows = _dialogues(style)
+    assert len({row["id"] for row in rows}) == len(rows) == 36
+    for row in rows:
+        turns, labels = row["turns"], row["labels"]
+        assert row["kind"] in {"escalate", "ordinary", "looks_bad_but_fine"}, row["id"]
+        assert labels["should_escalate"] == (row["kind"] == "escalate"), row["id"]
+        assert 6 <= len(turns) <= 22, row["id"]
+        assert all(turn["role"] in {"customer", "ai"} and turn["text"] for turn in turns), row["id"]
+        assert all(turn["start_ms"] < turn["end_ms"] for turn in turns), row["id"]
+        starts = [turn["start_ms"] for turn in turns]
+        assert [0, *starts] == sorted([0, *starts]), row["id"]
+        if labels["should_escalate"]:
+            assert 0 < labels["turn"] <= labels["latest_turn"] < len(turns), row["id"]
+            assert set() < set(labels["reasons"]) <= _REASONS, row["id"]
+        else:
+            assert labels == {"should_escalate": False, "reasons": []}, row["id"]
+
+
+@pytest.mark.parametrize("style", _STYLES)
+def test_each_style_of_dialogue_holds_every_reason_and_calls_that_only_look_bad(style: str) -> None:
+    rows = _dialogues(style)
+    assert {reason for row in rows for reason in row["labels"]["reasons"]} == _REASONS
+    kinds = Counter(row["kind"] for row in rows)
+    assert kinds["looks_bad_but_fine"] >= 6
+    assert 0.5 <= kinds["escalate"] / len(rows) <= 0.6
+
+
+@pytest.mark.parametrize("style", _STYLES)
+def test_speech_in_dialogues_goes_at_the_speed_of_speech(style: str) -> None:
+    for row in _dialogues(style):
+        for turn in row["turns"]:
+            if len(turn["text"]) >= 20:
+                rate = len(turn["text"]) * 1000 / (turn["end_ms"] - turn["start_ms"])
+                assert 6 <= rate <= 18, (row["id"], turn["text"])
+
+
+def test_dead_air_is_in_the_times() -> None:
+    for style in _STYLES:
+        for row in _dialogues(style):
+            turns = row["turns"]
+            silences = [after["start_ms"] - before["end_ms"] for before, after in pairwise(turns)]
+            if "dead_air" in row["labels"]["reasons"]:
+                assert sum(silence >= 10_000 for silence in silences) >= 2, row["id"]
+
+
+def test_the_two_styles_of_dialogue_share_no_line() -> None:
+    one, other = (
+        {
+            " ".join(_words(turn["text"]))
+            for row in _dialogues(style)
+            for turn in row["turns"]
+            if len(turn["text"]) > 25
+        }
+        for style in _STYLES
+    )
+    assert not one & other
