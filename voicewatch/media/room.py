@@ -19,6 +19,7 @@ from voicewatch.media.backdrop import Backdrop
 from voicewatch.media.leg import Leg
 from voicewatch.media.mixer import Pcm, fade_in, mix
 from voicewatch.media.opus import CHUNK_SAMPLES, Encoder
+from voicewatch.media.prompt import Prompt
 
 SETTLE_CHUNKS = 5
 """Backdrop encoded before its cached packets stand for it, so that both leave a decoder in the same state."""
@@ -33,7 +34,8 @@ SOFT_DBFS = -45.0
 STILL_CHUNKS = 25
 """So long a voice passed on may be digital silence before the backdrop takes its place."""
 
-Hears = frozenset[Leg]
+Voice = Leg | Prompt
+Hears = frozenset[Voice]
 _NOBODY: Hears = frozenset()
 
 
@@ -68,7 +70,7 @@ class Rendition:
         self._out = np.zeros(CHUNK_SAMPLES, np.int16)
         self._out_at = self._out.ctypes.data
         self._forwards = forwards
-        self._forwarded: Leg | None = None
+        self._forwarded: Voice | None = None
         self._alone_for = self._still_for = self._heard_count = 0
         self._heard = np.zeros((WARM_UP_CHUNKS, CHUNK_SAMPLES), np.int16)
 
@@ -132,7 +134,7 @@ class Rendition:
         self._heard_count += 1
         return alone.forwardable
 
-    def _alone(self) -> Leg | None:
+    def _alone(self) -> Voice | None:
         """The only one of those heard who has not been quiet for long."""
         alone = None
         for leg in self.hears:
@@ -142,7 +144,7 @@ class Rendition:
                 alone = leg
         return alone or self._forwarded
 
-    def _may_begin(self, alone: Leg) -> bool:
+    def _may_begin(self, alone: Voice) -> bool:
         if not alone.sounding or alone.concealed or self._alone_for < ALONE_CHUNKS:
             return False
         return alone.level_dbfs < SOFT_DBFS or self._alone_for >= PATIENT_CHUNKS
