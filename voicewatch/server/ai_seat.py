@@ -27,6 +27,7 @@ from voicewatch.core.events import (
     Fact,
     HoldBegan,
     HoldEnded,
+    NobodyFree,
     Nudged,
     Role,
     SeatClosed,
@@ -39,7 +40,7 @@ from voicewatch.processes.problem import Problem
 from voicewatch.server.auth import Account
 from voicewatch.server.desk import Desk, Stored, no_such_call
 from voicewatch.server.pace import Pace
-from voicewatch.server.requests import AIHello, Confidence, InCall, Said, Tool, first_problem
+from voicewatch.server.requests import AIHello, Callback, Confidence, InCall, Said, Tool, first_problem
 from voicewatch.server.websocket import OVERLOADED, REFUSED, Socket, SocketClosed
 
 log = structlog.get_logger()
@@ -203,6 +204,8 @@ class AISeats:
                 worker.tell("held", call_id=fact.call_id)
             case HoldEnded():
                 worker.tell("unheld", call_id=fact.call_id)
+            case NobodyFree():
+                worker.tell("waiting", call_id=fact.call_id, **_waiting(fact))
             case Nudged():
                 worker.tell("nudge", call_id=fact.call_id, text=fact.text)
             case UtteranceFinal() if fact.role != Role.AI:
@@ -294,6 +297,12 @@ class AISeats:
                     call_id=call_id, at_ms=at_ms, kind="tool" if kind == "tool" else "confidence", data=data
                 )
             )
+        elif isinstance(told, Callback):
+            await self._desk.command(
+                lambda director: director.call_back(
+                    call_id, at_ms, worker.account.sub, told.number, told.when, told.note
+                )
+            )
         elif kind == "mark":
             self._tell_media(call_id, MarkClause(call_id=call_id, seat_id=seat.seat_id))
             await self._desk.state(AIReported(call_id=call_id, at_ms=at_ms, kind="mark"))
@@ -342,6 +351,7 @@ _KINDS: dict[str, type[BaseModel]] = {
     "said": Said,
     "tool": Tool,
     "confidence": Confidence,
+    "callback": Callback,
     "mark": InCall,
     "leave": InCall,
 }
@@ -358,6 +368,30 @@ def _when(told: Said, now_ms: int) -> tuple[int, int]:
     if told.end_ms > now_ms + AHEAD_MS:
         raise Problem(400, "Times ahead", "end_ms is on the call's clock, in milliseconds.", field="end_ms")
     return told.start_ms, told.end_ms
+
+
+def _waiting(fact: NobodyFree) -> dict[str, Any]:
+    """What the AI may tell a customer for whom nobody is free; `text` is for bots that only read text."""
+    return {
+        "why": fact.why,
+        "position": fact.position,
+        "expected_wait_s": fact.expected_wait_s,
+        "opens_at": fact.opens_at.isoformat() if fact.opens_at else None,
+        "callback": fact.callback,
+        "text": _waiting_text(fact),
+    }
+
+
+def _waiting_text(fact: NobodyFree) -> str:
+    if fact.why == "closed":
+        opens = f" They are back at {fact.opens_at:%A %H:%M} UTC." if fact.opens_at else ""
+        told = f"No colleague is at work now.{opens}"
+    elif fact.expected_wait_s is None:
+        told = "No colleague can be reached at the moment."
+    else:
+        minutes = max(1, round(fact.expected_wait_s / 60))
+        told = f"All colleagues are busy; it may take about {minutes} minute{'s' if minutes > 1 else ''}."
+    return f"{told} You may offer to have the customer called back." if fact.callback else told
 
 
 def _since_pause(call: CallState) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from voicewatch.server.guard import Guard, problem_body
 from voicewatch.server.metrics import Metrics
 from voicewatch.server.pages import Pages
 from voicewatch.server.presence import Presences
+from voicewatch.server.queues import Queues
 from voicewatch.server.recordings import Recordings
 from voicewatch.server.requests import AIHello, Body, FeedHello, first_problem, problem_of
 from voicewatch.server.status import Status

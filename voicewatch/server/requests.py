@@ -123,13 +123,6 @@ class FeedHello(Body):
     """Agents: what to be from now on, so that a reconnection after a restart needs no further request."""
 
 
-class AICallback(NewCallback):
-    """The AI has agreed with the customer that he is called back."""
-
-    type: Literal["callback"]
-    call_id: Id
-
-
 class AIHello(Body):
     type: Literal["hello"]
     token: Annotated[str, StringConstraints(max_length=8_192)] | None = None
@@ -154,6 +147,14 @@ class Tool(InCall):
     name: Name
     ok: bool
     detail: Note = ""
+
+
+class Callback(InCall):
+    """The AI has agreed with the customer that he is called back (see NewCallback)."""
+
+    number: Annotated[str, StringConstraints(max_length=40)] = ""
+    when: Annotated[str, StringConstraints(max_length=80)] = ""
+    note: Annotated[str, StringConstraints(max_length=500)] = ""
 
 
 class Confidence(InCall):

@@ -16,6 +16,7 @@ from voicewatch.server.auth import CODE_MINUTES, COOKIE, Account, new_account
 from voicewatch.server.http import FrontOf, any_session, from_here, only, seat_token, signed_in
 from voicewatch.server.metrics import CONTENT_TYPE
 from voicewatch.server.pages import STYLE, routes_page
+from voicewatch.server.queue_routes import queues
 from voicewatch.server.recording_routes import recordings
 
 CallId = Annotated[str, Path(max_length=64)]
@@ -41,7 +42,7 @@ about = APIRouter()
 
 
 def add_routes(app: FastAPI) -> None:
-    for router in (session, calls, recordings, work, whip, about):
+    for router in (session, calls, recordings, queues, work, whip, about):
         app.include_router(router)
 
 

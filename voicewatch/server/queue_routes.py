@@ -1,0 +1,55 @@
+"""Routes about calls that wait for a person, and customers to be called back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+
+from voicewatch.server import requests as bodies
+from voicewatch.server.auth import Account
+from voicewatch.server.http import FrontOf, only
+
+CallId = Annotated[str, Path(max_length=64)]
+Agent = Annotated[Account, only("agent")]
+Watcher = Annotated[Account, only("supervisor", "admin")]
+Staff = Annotated[Account, only("agent", "supervisor", "admin")]
+
+queues = APIRouter(prefix="/api")
+
+
+@queues.get("/queue", summary="Calls that wait for a person, the next first")
+def waiting(front: FrontOf, account: Staff) -> dict[str, Any]:
+    plan = front.queues.plan
+    return {
+        "waiting": front.queues.waiting(),
+        "queues": [queue.name for queue in plan.queues],
+        "dispositions": plan.dispositions,
+    }
+
+
+@queues.post("/calls/{call_id}/claim", summary="Takes a waiting call")
+async def claim(call_id: CallId, front: FrontOf, account: Agent) -> dict[str, Any]:
+    return await front.calls.claim(account, call_id)
+
+
+@queues.post("/calls/{call_id}/release", status_code=204, summary="Nobody is sought any more")
+async def release(
+    call_id: CallId, front: FrontOf, account: Watcher, body: bodies.Release | None = None
+) -> None:
+    await front.queues.release(account, call_id, body.reason if body else "")
+
+
+@queues.get("/callbacks", summary="Customers who are to be called back")
+def callbacks(front: FrontOf, account: Staff) -> dict[str, Any]:
+    return {"callbacks": front.queues.callbacks(account)}
+
+
+@queues.post("/calls/{call_id}/callback", status_code=204, summary="The customer is called back instead")
+async def call_back(call_id: CallId, body: bodies.NewCallback, front: FrontOf, account: Staff) -> None:
+    await front.queues.call_back(account, call_id, body.number, body.when, body.note)
+
+
+@queues.post("/callbacks/{call_id}", status_code=204, summary="What became of a callback")
+async def called_back(call_id: CallId, body: bodies.CalledBack, front: FrontOf, account: Staff) -> None:
+    await front.queues.called_back(account, call_id, body.outcome, body.note)
