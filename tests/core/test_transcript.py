@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicewatch.core.transcript import SETTLED_MS, LocalAgreement, sounds_unfinished
+from voicewatch.core.transcript import SETTLED_MS, LocalAgreement
 
 WORDS = st.lists(st.sampled_from(["I", "want", "a", "refund", "now", "no"]), max_size=8)
 DECODES = st.lists(WORDS, max_size=8)
@@ -44,10 +44,3 @@ def test_agreement_must_last() -> None:
     agreement.push(["ref", "fund"], 2000)
     agreement.push(["ref", "and"], 2000 + SETTLED_MS)
     assert (agreement.committed, agreement.tail) == (("ref",), ("and",))
-
-
-def test_numbers_and_fillers_ask_for_more() -> None:
-    assert sounds_unfinished(["my", "number", "is", "four", "Seven,"])
-    assert sounds_unfinished(["it", "is", "um"])
-    assert not sounds_unfinished(["thank", "you."])
-    assert not sounds_unfinished([])

@@ -90,7 +90,7 @@ def test_a_pause_after_a_number_is_waited_for_longer(pipeline: Pipeline, call_ch
             pipeline.decoded(job, Transcript("my number is four seven"))
         ended = [one for one in outputs if isinstance(one, Ended)]
         if ended:
-            assert pipeline.now_ms - ended[0].speech_end_ms == 760
+            assert pipeline.now_ms - ended[0].speech_end_ms == 900
             return
     pytest.fail("it never ended")
 

@@ -1,7 +1,7 @@
 """Chunks of a leg to utterance boundaries, in audio time: the same chunks give the same boundaries.
 
 Nothing here looks at a clock. The caller pushes 20 ms chunks with the voice flag and level media gave
-them, and may say (by `unfinished`) that the words so far end in a number or a filler.
+them, and may say (by `wait_longer`) that the words so far are hardly all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ class EndpointSettings:
     """Times in ms. `tail_ms` of silence is kept behind the last voiced chunk and asks for `Paused`."""
 
     hangover_ms: int = 500
-    unfinished_hangover_ms: int = 750
     max_utterance_ms: int = 12_000
     pre_roll_ms: int = 300
     tail_ms: int = 200
@@ -94,7 +93,7 @@ class Endpointer:
         self._floor_ms = floor_ms
         self._next_ms: int | None = None
         self._open: _Open | None = None
-        self._unfinished = False
+        self._longer_ms = 0
         self._recent: deque[_Chunk] = deque(maxlen=CUT_SEARCH_MS // CHUNK_MS)
 
     @property
@@ -119,9 +118,9 @@ class Endpointer:
         reach_ms = self._settings.pre_roll_ms + ONSET_WINDOW * CHUNK_MS
         return max(self._floor_ms, self.now_ms - reach_ms)
 
-    def unfinished(self, going_on: bool) -> None:
-        """The words up to the present pause end in a number or a filler: wait longer for more."""
-        self._unfinished = going_on and self._open is not None
+    def wait_longer(self, longer_ms: int) -> None:
+        """The words up to the present pause are hardly all: wait so long beyond the hangover for more."""
+        self._longer_ms = longer_ms if self._open is not None else 0
 
     def push(self, at_ms: int, voiced: bool, level_dbfs: int) -> list[Boundary]:
         """The chunk [at_ms, at_ms + 20). Chunks before the last one or before the floor are ignored."""
@@ -165,14 +164,14 @@ class Endpointer:
         onset_ms = voiced[0].at_ms
         start_ms = max(self._floor_ms, onset_ms - self._settings.pre_roll_ms)
         self._open = _Open(start_ms, onset_ms, self.now_ms, len(voiced) * CHUNK_MS)
-        self._unfinished = False
+        self._longer_ms = 0
         yield Started(start_ms, onset_ms)
 
     def _go_on(self, open_now: _Open, chunk: _Chunk) -> Iterator[Boundary]:
         voiced_ms = open_now.voiced_ms + CHUNK_MS * chunk.voiced
         going_on = sum(one.voiced for one in self._latest(GOING_ON_WINDOW)) >= GOING_ON_VOICED
         if chunk.voiced and going_on:
-            self._unfinished = False
+            self._longer_ms = 0
             self._open = replace(open_now, voiced_ms=voiced_ms, speech_end_ms=self.now_ms, paused=False)
         else:
             self._open = replace(open_now, voiced_ms=voiced_ms)
@@ -183,8 +182,7 @@ class Endpointer:
     def _wait(self, open_now: _Open) -> Iterator[Boundary]:
         settings = self._settings
         silence_ms = self.now_ms - open_now.speech_end_ms
-        hangover_ms = settings.unfinished_hangover_ms if self._unfinished else settings.hangover_ms
-        if silence_ms >= hangover_ms:
+        if silence_ms >= settings.hangover_ms + self._longer_ms:
             yield from self._end("silence")
         elif silence_ms >= settings.tail_ms and not open_now.paused:
             self._open = replace(open_now, paused=True)
@@ -198,7 +196,7 @@ class Endpointer:
         ended, self._open = self._open, None
         end_ms = min(ended.speech_end_ms + self._settings.tail_ms, self.now_ms)
         self._floor_ms = end_ms
-        self._unfinished = False
+        self._longer_ms = 0
         yield Ended(ended.start_ms, end_ms, ended.onset_ms, ended.speech_end_ms, ended.voiced_ms, reason)
 
     def _cut(self, open_now: _Open) -> Iterator[Boundary]:

@@ -12,15 +12,6 @@ from collections.abc import Sequence
 SETTLED_MS = 600
 """Audio that must have followed since a word was first heard (a fourfold cut in words taken back later)."""
 
-FILLERS = frozenset({"um", "uh", "uhm", "erm", "er", "hmm", "mm", "well", "so", "like"})
-GOING_ON = frozenset(
-    {"and", "or", "but", "because", "the", "a", "an", "my", "your", "to", "of", "is", "with", "for", "number"}
-)
-DIGITS = frozenset(
-    {"zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "double", "triple"}
-    | {"ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred"}
-)
-
 
 class LocalAgreement:
     """The interim text of one utterance: `committed` only grows, `tail` may still change."""
@@ -58,14 +49,6 @@ def revised_words(committed: Sequence[str], final: Sequence[str]) -> int:
             row[at] = before + 1 if word == other else max(row[at], row[at - 1])
             before = kept
     return len(settled) - row[-1]
-
-
-def sounds_unfinished(words: Sequence[str]) -> bool:
-    """Whether a speaker who stops after these words is likely to go on: in a number, on a filler, midway."""
-    if not words:
-        return False
-    last = _bare(words[-1])
-    return last in FILLERS or last in GOING_ON or last in DIGITS or last.isdigit()
 
 
 def _agreement(before: Sequence[str], now: Sequence[str]) -> int:

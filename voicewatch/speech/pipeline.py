@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio_models.api import SAMPLE_RATE_HZ, Transcriber, Transcript
+from voicewatch.core.echo import EchoGuard
 from voicewatch.core.endpointing import (
     FILLED_GAP_MS,
     Boundary,
@@ -22,7 +23,8 @@ from voicewatch.core.endpointing import (
     Started,
 )
 from voicewatch.core.events import Role
-from voicewatch.core.transcript import LocalAgreement, revised_words, sounds_unfinished
+from voicewatch.core.transcript import LocalAgreement, revised_words
+from voicewatch.core.turns import LastWordTurns, TurnDetector
 from voicewatch.settings import SpeechSettings
 from voicewatch.speech.jobs import Job, Kind
 from voicewatch.speech.language import LanguageLock
@@ -37,8 +39,6 @@ MIN_VOICED_MS = 160
 MIN_VOICED_SHARE = 0.15
 """Of the utterance's audio, pre-roll and tail included; less is noise, and not decoded."""
 SPARE_MS = 1_000
-UNFINISHED_MS = 250
-"""Waited longer after words that are likely to go on."""
 
 
 @dataclass(frozen=True)
@@ -142,10 +142,12 @@ class Pipeline:
         partials: bool = True,
         early: bool = True,
         language: LanguageLock | None = None,
+        echo: EchoGuard | None = None,
+        turns: TurnDetector | None = None,
     ) -> None:
         """`early`: decode at pauses already (too dear with an engine that is slow and unsure).
 
-        `language` is shared by the legs of a call; without it the stream's is taken.
+        `language` and `echo` are shared by the legs of a call; without a language the stream's is taken.
         """
         self.stream = stream
         self._settings = settings
@@ -154,7 +156,6 @@ class Pipeline:
         self._endpointer = Endpointer(
             EndpointSettings(
                 hangover_ms=settings.hangover_ms,
-                unfinished_hangover_ms=settings.hangover_ms + UNFINISHED_MS,
                 max_utterance_ms=settings.max_utterance_ms,
             ),
             floor_ms,
@@ -164,6 +165,10 @@ class Pipeline:
         self._open: _Utterance | None = None
         self._language = language or LanguageLock(stream.language)
         self._ended: dict[str, _Awaited] = {}
+        self._echo = echo
+        self._turns = turns or LastWordTurns()
+        self.echoes = 0
+        """Utterances that were the AI's voice coming back."""
 
     @property
     def now_ms(self) -> int:
@@ -198,6 +203,7 @@ class Pipeline:
             found = []
             self._pcm += bytes((at_ms - self.now_ms) * BYTES_PER_MS)
         self._pcm += pcm
+        self._tell_echo(at_ms, level_dbfs)
         found += self._bind(self._endpointer.push(at_ms, voiced, level_dbfs))
         found += self._partial_due()
         self._trim()
@@ -226,14 +232,16 @@ class Pipeline:
     def _pause(self, pause: Paused) -> list[Output]:
         assert self._open is not None
         self._open.pause, self._open.early = pause, None
-        if not self.early:
+        if not self.early or self._is_echo(self._open.onset_ms, pause.end_ms):
             return []
         return [self._job(Kind.EARLY, self._open.utterance_id, pause.start_ms, pause.end_ms)]
 
     def _end(self, span: Ended) -> list[Output]:
         utterance, self._open = self._open, None
         assert utterance is not None
-        if not _is_speech(span):
+        echo = self._is_echo(span.onset_ms, span.speech_end_ms)
+        self.echoes += echo
+        if echo or not _is_speech(span):
             return [self._nothing(utterance.utterance_id, span)] if utterance.shown else []
         awaited = _Awaited(
             utterance.utterance_id, span, self.now_ms, utterance.shown, utterance.words.committed
@@ -250,12 +258,29 @@ class Pipeline:
             return []
         if self._endpointer.paused:
             return []  # nothing new has been said
+        if self._is_echo(open_now.onset_ms, now_ms):
+            return []
         length_ms = now_ms - open_now.start_ms
         least_ms = next(step_ms for below_ms, step_ms in LONGER_STEPS_MS if length_ms < below_ms)
         open_now.next_partial_ms = now_ms + max(least_ms, self._settings.partial_step_ms)
         job = self._job(Kind.PARTIAL, open_now.utterance_id, open_now.start_ms, now_ms)
         job.prefix = open_now.words.committed
         return [job]
+
+    # ------------------------------------------------------------ echo
+
+    def _tell_echo(self, at_ms: int, level_dbfs: int) -> None:
+        if self._echo is None:
+            return
+        if self.stream.role is Role.AI:
+            self._echo.sent(at_ms, level_dbfs)
+        elif self.stream.role is Role.CUSTOMER:
+            self._echo.came(at_ms, level_dbfs)
+
+    def _is_echo(self, start_ms: int, end_ms: int) -> bool:
+        if self._echo is None or self.stream.role is not Role.CUSTOMER:
+            return False
+        return self._echo.is_echo(start_ms, end_ms)
 
     # ------------------------------------------------------------ transcripts in
 
@@ -269,7 +294,7 @@ class Pipeline:
             return []
         if job.kind is Kind.EARLY and open_now.pause == Paused(job.start_ms, job.end_ms):
             open_now.early = (job, transcript)
-            self._endpointer.unfinished(sounds_unfinished(transcript.text.split()))
+            self._endpointer.wait_longer(self._turns.wait_ms(transcript.text.split()))
         if transcript.suspect or not transcript.text:
             return []
         return self._show(open_now, transcript.text.split(), job.end_ms)
