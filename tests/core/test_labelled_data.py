@@ -98,8 +98,10 @@ def test_customer_labels_are_in_range() -> None:
         assert set(labels["intents"]) <= _INTENTS, row["id"]
         assert labels["consent"] in _CONSENTS, row["id"]
         assert (labels["ai_uncertain"], labels["ai_kind"]) == (None, None), row["id"]
-        assert labels["needs_person_soon"] >= labels["wants_human"], row["id"]
+        pressing = labels["wants_human"] or score <= -4 or {"legal", "vulnerable"} & set(labels["intents"])
+        assert labels["needs_person_soon"] or not pressing, row["id"]
         assert labels["consent"] == "none" or row["context"], f"consent to what? {row['id']}"
+        assert labels["consent"] != "ambiguous" or labels["speaker_uncertain"], row["id"]
 
 
 def test_labels_of_the_ai_are_in_range() -> None:
