@@ -227,17 +227,28 @@ class Recognition:
     no_speech_prob: float | None = None
     suspect: bool = False
     low_fidelity: bool = False
+    speech_ms: int | None = None
+    """How long the utterance is; far too many or too few words for it were not all said."""
+    revised_share: float | None = None
+    """Share of the words shown as settled before that the final took back, 0..1."""
 
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """An utterance to score. `context` holds earlier turns, oldest first."""
+    """An utterance to score. `context` holds earlier turns, oldest first.
+
+    `arousal_change` is the voice against the caller's own beginning, -1 (calmer) .. 1 (more excited): for
+    customers only, None where the voice was not or could not be judged. `silence_before_ms` is how long
+    nobody had spoken when the utterance began.
+    """
 
     text: str
     role: str = "customer"
     language: str = "en"
     context: Sequence[Turn] = ()
     recognition: Recognition | None = None
+    arousal_change: float | None = None
+    silence_before_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -271,14 +282,24 @@ class UncertaintyScore:
 
 
 @dataclass(frozen=True)
+class EscalationNeed:
+    """How likely a person is needed in the call within the next turns, 0..1, and the reason codes of it."""
+
+    score: float
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Scores:
-    """`not_scored` says for each part that is None why."""
+    """`not_scored` says for each part that is None why; one without English words has no cues either."""
 
     sentiment: SentimentScore | None = None
     uncertainty: UncertaintyScore | None = None
     cues: Mapping[str, float] = field(default_factory=dict)
     not_scored: Mapping[str, str] = field(default_factory=dict)
     evidence: Sequence[Span] = ()
+    escalation: EscalationNeed | None = None
+    """Of the conversation up to here, judged when a customer speaks."""
 
 
 class Scorer(Protocol):
@@ -288,6 +309,9 @@ class Scorer(Protocol):
     uncertainty_name: str
 
     def score(self, request: ScoreRequest) -> Scores: ...
+
+    def score_batch(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        """Scores in the order of the requests. What fails for one is `not_scored` there, and there only."""
 
 
 def load_scorer() -> Scorer:

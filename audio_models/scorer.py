@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from audio_models.api import ScoreRequest, Scores, Span
 from audio_models.cues import Cue, find_cues
 from audio_models.sentiment import score_sentiment
@@ -40,6 +42,9 @@ class WordScorer:
             not_scored,
             (*spans, *_distinct([*speaker_spans, *dialogue_spans]), *_cue_spans(cues)),
         )
+
+    def score_batch(self, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        return [self.score(request) for request in requests]
 
 
 def _refusal(request: ScoreRequest) -> str:
