@@ -69,6 +69,9 @@ class SpeechSettings(Section):
         "", description="folder of a CTranslate2 Whisper, or a name such as small.en; empty: none"
     )
     language: str = "en"
+    detector: Literal["silero", "webrtcvad"] = Field(
+        "silero", description="who decides where webrtcvad's gate is open; webrtcvad: the gate alone"
+    )
     vad_aggressiveness: int = Field(2, ge=0, le=3, description="webrtcvad's mode")
     hangover_ms: int = Field(500, ge=200, le=2_000, description="silence that ends an utterance")
     partial_step_ms: int = Field(500, ge=200, description="new audio between two interim decodes")

@@ -16,13 +16,16 @@ from typing import Any
 
 from audio_models.api import (
     Scorer,
+    SpeechJudge,
     Transcriber,
     describe_engines,
     load_scorer,
+    load_speech_judge,
     load_transcriber,
     load_voice_detector,
 )
 from voicewatch.core.call import CallState
+from voicewatch.core.echo import EchoGuard
 from voicewatch.core.endpointing import CHUNK_MS, Ended
 from voicewatch.core.events import (
     AIPaused,
@@ -41,6 +44,7 @@ from voicewatch.core.metrics import summary
 from voicewatch.core.rules import Judge, RuleBook, default_rules
 from voicewatch.settings import Settings
 from voicewatch.speech.audio_file import AudioFile, level_dbfs, opened
+from voicewatch.speech.detection import Chunk, Detection, LegDetection
 from voicewatch.speech.facts import Understanding, final_fact, gap_fact, roles_of
 from voicewatch.speech.jobs import Job
 from voicewatch.speech.language import LanguageLock
@@ -60,6 +64,7 @@ class _Analysis:
     engine: Transcriber
     scorer: Scorer
     judge: Judge
+    speech_judge: SpeechJudge | None
     call: CallState = field(default_factory=lambda: CallState(CALL))
     utterances: list[tuple[UtteranceFinal, UtteranceScored]] = field(default_factory=list)
     speech: list[tuple[Stream, Ended]] = field(default_factory=list)
@@ -151,7 +156,8 @@ def analyze(
         streams = _streams(audio, roles_of(roles), speech.language)
         engine = engine or _engine(speech.engine, speech.model, speech.language)
         numbers = itertools.count(1)
-        analysis = _Analysis(engine, scorer, Judge(rulebook, CALL, lambda: f"{CALL}-{next(numbers)}"))
+        judge = Judge(rulebook, CALL, lambda: f"{CALL}-{next(numbers)}")
+        analysis = _Analysis(engine, scorer, judge, load_speech_judge(speech.detector))
         duration_ms = _run(analysis, audio, streams, settings, realtime)
     return _report(analysis, path, duration_ms)
 
@@ -178,21 +184,35 @@ def _run(
 ) -> int:
     """Feeds the whole recording; its duration in ms."""
     early = not analysis.engine.low_fidelity
-    language = LanguageLock(settings.speech.language)
+    language, echo = LanguageLock(settings.speech.language), EchoGuard()
     pipelines = [
-        Pipeline(stream, settings.speech, partials=False, early=early, language=language)
+        Pipeline(stream, settings.speech, partials=False, early=early, language=language, echo=echo)
         for stream in streams
     ]
-    detectors = [load_voice_detector(settings.speech.vad_aggressiveness) for _ in streams]
+    gates = [load_voice_detector(settings.speech.vad_aggressiveness) for _ in streams]
+    detection, legs = Detection(analysis.speech_judge), [LegDetection() for _ in streams]
+    heard_by = dict(zip(legs, pipelines, strict=True))
+
+    def hear(leg: LegDetection, chunk: Chunk) -> None:
+        found = heard_by[leg].push(chunk.at_ms, chunk.pcm, chunk.voiced, chunk.level_dbfs)
+        analysis.act(heard_by[leg], found)
+
     for fact in _opening(streams):
         analysis.take(fact)
     at_ms = 0
     for at_ms, chunks in _paced(audio, realtime):
-        for pipeline, detector, pcm in zip(pipelines, detectors, chunks, strict=True):
-            analysis.act(pipeline, pipeline.push(at_ms, pcm, detector.voiced(pcm), level_dbfs(pcm)))
+        came = [
+            (leg, Chunk(at_ms, pcm, gate.voiced(pcm), level_dbfs(pcm)))
+            for leg, gate, pcm in zip(legs, gates, chunks, strict=True)
+        ]
+        for leg, chunk in detection.hear(came):
+            hear(leg, chunk)
         analysis.listen(at_ms, any(pipeline.in_speech for pipeline in pipelines))
         if at_ms % TICK_MS == 0:
             analysis.tick(at_ms)
+    for leg in legs:
+        for chunk in detection.finish(leg):
+            hear(leg, chunk)
     duration_ms = max((pipeline.now_ms for pipeline in pipelines), default=at_ms)
     for pipeline in pipelines:
         analysis.act(pipeline, pipeline.close())
@@ -229,7 +249,7 @@ def _report(analysis: _Analysis, path: Path, duration_ms: int) -> dict[str, Any]
         "schema": SCHEMA,
         "audio": str(path),
         "duration_ms": duration_ms,
-        "engine": describe_engines(analysis.engine, analysis.scorer),
+        "engine": describe_engines(analysis.engine, analysis.scorer, analysis.speech_judge),
         "utterances": [_utterance(final, scored) for final, scored in utterances],
         "speech": [
             {"leg": stream.seat_id, "start_ms": span.onset_ms, "end_ms": span.speech_end_ms}

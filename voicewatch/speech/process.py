@@ -21,13 +21,16 @@ import structlog
 from audio_models.api import (
     MissingModel,
     Scorer,
+    SpeechJudge,
     Transcriber,
     Transcript,
     UnsupportedLanguage,
     describe_engines,
     load_scorer,
+    load_speech_judge,
     load_transcriber,
 )
+from voicewatch.core.echo import EchoGuard
 from voicewatch.core.events import Event, SpeechStatus, SystemStatus, UtteranceScored
 from voicewatch.core.ids import ulid
 from voicewatch.processes.link import Link, LinkServer, Peer
@@ -45,6 +48,7 @@ from voicewatch.processes.messages import Heard as HeardMessage
 from voicewatch.processes.problem import Problem
 from voicewatch.processes.sockets import Sockets
 from voicewatch.settings import BadSettings, Settings
+from voicewatch.speech.detection import Chunk, Detection, LegDetection
 from voicewatch.speech.facts import (
     Understanding,
     final_fact,
@@ -69,6 +73,8 @@ REMEMBERED_WITHIN_S = 3.0
 """Front tells what was said before as soon as it is connected; without it we begin all the same."""
 ORPHAN_S = 3.0
 """A media process whose link broke is back by then, or dead: what its legs were saying is an utterance."""
+STALLED_S = 3.0
+"""No chunk of a leg for so long in the middle of speech: what was being said is an utterance."""
 LAGGING_MS = 1_500
 """Older finals than this not yet decoded, or a decode that takes longer: `degraded` says so."""
 MAX_STREAMS = 512
@@ -82,6 +88,9 @@ class _Leg:
     peer: Peer
     wire_number: int
     pipeline: Pipeline
+    detection: LegDetection = field(default_factory=LegDetection)
+    came_s: float = field(default_factory=time.monotonic)
+    """When the last chunk came."""
     unsafe: deque[tuple[int, int]] = field(default_factory=deque)
     """(report seq, start of its utterance's audio): not yet known durable. Bounded by the spool."""
     told_ms: int = 0
@@ -99,7 +108,9 @@ class _Leg:
 class ModelProcess:
     """Legs, their pipelines, the scheduler between them and the recogniser."""
 
-    def __init__(self, settings: Settings, link: Link, scorer: Scorer, name: str) -> None:
+    def __init__(
+        self, settings: Settings, link: Link, scorer: Scorer, name: str, judge: SpeechJudge | None = None
+    ) -> None:
         self._settings = settings
         self._link = link
         self._scorer = scorer
@@ -110,6 +121,8 @@ class ModelProcess:
         self._by_wire: dict[tuple[str, int], int] = {}
         self._next_number = 1
         self._refused = 0
+        self._detection = Detection(judge)
+        self._echoes: dict[str, EchoGuard] = {}  # by call, as are the languages
         self._languages: dict[str, LanguageLock] = {}  # by call, while a leg of it is listened to
         self._committed_words = 0
         self._revised_words = 0
@@ -136,12 +149,14 @@ class ModelProcess:
         while True:
             self._scheduler.check()
             self._close_orphans()
+            self._end_stalled()
             self._link.signal([self.status(), self.figures()])
             self.tell_heard()
             await asyncio.sleep(TICK_S)
 
     def status(self) -> SystemStatus:
-        engines = describe_engines(self._engine, self._scorer) if self._engine else {}
+        judge = self._detection.judge
+        engines = describe_engines(self._engine, self._scorer, judge) if self._engine else {}
         return SystemStatus(
             call_id="",
             processes={self._name: "up" if self._engine else "starting"},
@@ -204,6 +219,21 @@ class ModelProcess:
             if leg.orphaned_s is not None and now_s - leg.orphaned_s > ORPHAN_S:
                 self._close_leg(leg)
 
+    def _end_stalled(self) -> None:
+        """Media has stopped sending in the middle of a word: audio time stands still, and would for ever."""
+        now_s = time.monotonic()
+        for leg in list(self._legs.values()):
+            if leg.pipeline.in_speech and not leg.orphaned_s and now_s - leg.came_s > STALLED_S:
+                self._flush(leg)
+
+    def _flush(self, leg: _Leg) -> None:
+        for chunk in self._detection.finish(leg.detection):
+            self._hear(leg, chunk)
+        self._act(leg, leg.pipeline.close())
+
+    def _hear(self, leg: _Leg, chunk: Chunk) -> None:
+        self._act(leg, leg.pipeline.push(chunk.at_ms, chunk.pcm, chunk.voiced, chunk.level_dbfs))
+
     def _drop_orphan(self, message: OpenStream) -> None:
         """The leg comes again: what was half heard of it will be heard whole."""
         seat = (message.call_id, message.seat_id)
@@ -242,15 +272,22 @@ class ModelProcess:
             floor_ms=message.replay_from_ms or 0,
             early=self._engine is None or not self._engine.low_fidelity,
             language=self._languages.setdefault(message.call_id, LanguageLock(language)),
+            echo=self._echoes.setdefault(message.call_id, EchoGuard()),
         )
         self._legs[number] = _Leg(peer, message.stream, pipeline, told_ms=message.replay_from_ms or 0)
         self._by_wire[(peer.process, message.stream)] = number
 
     def _audio(self, peer: Peer, message: Audio, payload: bytes) -> None:
+        now_s = time.monotonic()
+        legs: dict[LegDetection, _Leg] = {}
+        came: list[tuple[LegDetection, Chunk]] = []
         for wire_number, at_ms, flags, level_dbfs, pcm in chunks_of(payload, message.count):
             leg = self._leg(peer, wire_number)
             if leg is not None:
-                self._act(leg, leg.pipeline.push(at_ms, pcm, bool(flags & VOICED), level_dbfs))
+                leg.came_s, legs[leg.detection] = now_s, leg
+                came.append((leg.detection, Chunk(at_ms, bytes(pcm), bool(flags & VOICED), level_dbfs)))
+        for detection, chunk in self._detection.hear(came):
+            self._hear(legs[detection], chunk)
 
     def _leg(self, peer: Peer, wire_number: int) -> _Leg | None:
         number = self._by_wire.get((peer.process, wire_number))
@@ -263,7 +300,7 @@ class ModelProcess:
         number = leg.pipeline.stream.number
         if self._by_wire.get((leg.peer.process, leg.wire_number)) == number:
             del self._by_wire[(leg.peer.process, leg.wire_number)]
-        self._act(leg, leg.pipeline.close())
+        self._flush(leg)
         self._drop_if_done(leg)
 
     def _drop_if_done(self, leg: _Leg) -> None:
@@ -273,6 +310,7 @@ class ModelProcess:
             self._scheduler.jobs.forget(stream.number)
             if all(other.pipeline.stream.call_id != stream.call_id for other in self._legs.values()):
                 self._languages.pop(stream.call_id, None)
+                self._echoes.pop(stream.call_id, None)
 
     # ------------------------------------------------------------ what came of it
 
@@ -420,7 +458,7 @@ async def run(settings: Settings, sockets: Sockets, name: str, engine: Transcrib
         on_ask=on_ask,
         on_ack=lambda _: process.tell_heard(),
     )
-    process = ModelProcess(settings, link, load_scorer(), name)
+    process = ModelProcess(settings, link, load_scorer(), name, _judge(settings))
     server = LinkServer(
         on_hello=on_hello, on_gone=process.gone, on_message=process.receive, on_report=on_report
     )
@@ -439,6 +477,13 @@ async def run(settings: Settings, sockets: Sockets, name: str, engine: Transcrib
         raise bad.exceptions[0] from None
     finally:
         process.close()
+
+
+def _judge(settings: Settings) -> SpeechJudge | None:
+    try:
+        return load_speech_judge(settings.speech.detector)
+    except MissingModel as error:
+        raise BadSettings(str(error)) from None
 
 
 async def _loaded(settings: Settings, model: str) -> Transcriber:
