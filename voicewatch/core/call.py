@@ -33,6 +33,7 @@ from voicewatch.core.events import (
     HandoffState,
     HoldBegan,
     HoldEnded,
+    LabelSet,
     LegConnected,
     LegLive,
     LegLost,
@@ -194,6 +195,8 @@ class CallState:
     disposition: DispositionSet | None = None
     callback: CallbackRequested | None = None
     """Agreed with the customer and not done yet."""
+    labels: dict[tuple[str, str, str], LabelSet] = field(default_factory=dict)
+    """(about, target, by) -> that person's newest word."""
     recordings: set[str] = field(default_factory=set)
     recording_pauses: list[tuple[int, int | None]] = field(default_factory=list)
     """(start, end) in which nothing was recorded because somebody asked for it; None: still."""
@@ -565,6 +568,10 @@ def _disposition(call: CallState, fact: DispositionSet) -> None:
     call.disposition = fact
 
 
+def _labelled(call: CallState, fact: LabelSet) -> None:
+    call.labels[fact.about, fact.target, fact.by] = fact
+
+
 def _segment(call: CallState, fact: RecordingSegment) -> None:
     call.recordings.add(fact.path)
 
@@ -613,6 +620,7 @@ _HANDLERS: dict[type[Fact], Callable[[CallState, Any], None]] = {
     SilenceBegan: _silence_began,
     SilenceEnded: _silence_ended,
     DispositionSet: _disposition,
+    LabelSet: _labelled,
     RecordingChanged: _recording_changed,
     RecordingSegment: _segment,
 }

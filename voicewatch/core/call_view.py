@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from voicewatch.core.events import Evidence, HandoffState, Role, Severity, UtteranceFinal
+from voicewatch.core.events import Evidence, HandoffState, LabelSet, Role, Severity, UtteranceFinal
 from voicewatch.core.quoting import masked_place, quote
 from voicewatch.core.redaction import label, masked
 
@@ -65,6 +65,7 @@ def call_view(call: CallState, full: bool, reveal: bool) -> dict[str, Any]:
         "queue": _queue(call),
         "callback": _callback(call, reveal),
         "disposition": _disposition(call, reveal),
+        "labels": [_label_set(one, reveal) for one in call.labels.values()],
         "recordings": len(call.recordings),
         "recording": call.recording,
         "engine": call.engine,
@@ -260,6 +261,11 @@ def _callback(call: CallState, reveal: bool) -> dict[str, Any] | None:
         return None
     shown = call.callback if reveal else masked(call.callback)
     return shown.model_dump(mode="json", include={"by", "number", "when", "note", "at_ms"})
+
+
+def _label_set(label_set: LabelSet, reveal: bool) -> dict[str, Any]:
+    shown = label_set if reveal else masked(label_set)
+    return shown.model_dump(mode="json", include={"by", "about", "target", "value", "text", "note", "at_ms"})
 
 
 def _disposition(call: CallState, reveal: bool) -> dict[str, Any] | None:

@@ -42,6 +42,7 @@ from voicewatch.core.events import (
     SeatOpened,
     Severity,
 )
+from voicewatch.core.labels import label_set
 from voicewatch.core.offering import (
     Means,
     callback_agreed,
@@ -443,6 +444,15 @@ class Director:
         if escalation is None or not escalation.is_waiting:
             raise Refused(409, "Nothing to release", "No escalation of this call waits for a person.")
         return self._tell(*call_off(call, escalation, _text("reason", reason) or "released"))
+
+    def label(
+        self, call_id: str, at_ms: int, by: str, about: str, target: str, value: str, text: str, note: str
+    ) -> list[Fact]:
+        """A person's word on what the system made of the call, during it or after."""
+        call = self._known(call_id)
+        fact = label_set(call, by, about, target, value, _text("text", text), _text("note", note))
+        self._see_time(call, at_ms)
+        return self._tell(fact.model_copy(update={"at_ms": at_ms}))
 
     # ------------------------------------------------------------ what should be in force
 

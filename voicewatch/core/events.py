@@ -632,6 +632,24 @@ class DispositionSet(Fact):
     note: str = ""
 
 
+class LabelSet(Fact):
+    """A person's word on what the system made of a call: what training and back-tests learn from.
+
+    Other corrections are facts of their own: an escalation by hand, a dismissed alert, a hand-back.
+    """
+
+    type: Literal["label_set"] = "label_set"
+    SEALED = frozenset({"text", "note"})
+    by: str
+    about: Literal["call", "escalation", "alert", "transcript", "sentiment", "uncertainty"]
+    target: str
+    """Id of what it is about: call, escalation, alert or utterance. The same person's newer word replaces."""
+    value: str = ""
+    text: str = ""
+    """What was really said (transcript)."""
+    note: str = ""
+
+
 # ---------------------------------------------------------------- record
 
 

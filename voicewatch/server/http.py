@@ -26,6 +26,7 @@ from voicewatch.server.presence import Presences
 from voicewatch.server.queues import Queues
 from voicewatch.server.recordings import Recordings
 from voicewatch.server.requests import AIHello, Body, FeedHello, first_problem, problem_of
+from voicewatch.server.review import Review
 from voicewatch.server.status import Status
 from voicewatch.server.websocket import (
     HELLO_WITHIN_S,
@@ -48,6 +49,7 @@ class Front:
     codes: Codes
     calls: Calls
     queues: Queues
+    review: Review
     feed: Feed
     ai_seats: AISeats
     presences: Presences

@@ -38,6 +38,7 @@ from voicewatch.server.queues import Queues
 from voicewatch.server.recall import recalled
 from voicewatch.server.recordings import Recordings
 from voicewatch.server.rescue import Rescue
+from voicewatch.server.review import Review
 from voicewatch.server.shown import KEPT_CALLBACKS, KEPT_ENDED, Shown
 from voicewatch.server.status import Status
 from voicewatch.server.tables import TableKeeper
@@ -154,6 +155,7 @@ class FrontProcess:
                 codes=Codes(),
                 calls=calls,
                 queues=Queues(self.desk),
+                review=Review(self.desk),
                 feed=self._feed,
                 ai_seats=self._ai_seats,
                 presences=self._presences,

@@ -1,4 +1,4 @@
-"""Routes about calls that wait for a person, and customers to be called back."""
+"""Routes about calls that wait for a person, customers to be called back, and people's word on past calls."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
+from voicewatch.core.labels import VALUES
 from voicewatch.server import requests as bodies
 from voicewatch.server.auth import Account
 from voicewatch.server.http import FrontOf, only
@@ -38,6 +39,16 @@ async def release(
     call_id: CallId, front: FrontOf, account: Watcher, body: bodies.Release | None = None
 ) -> None:
     await front.queues.release(account, call_id, body.reason if body else "")
+
+
+@queues.post("/calls/{call_id}/labels", status_code=204, summary="A person's word on the system's work")
+async def label(call_id: CallId, body: bodies.NewLabel, front: FrontOf, account: Staff) -> None:
+    await front.review.label(account, call_id, body)
+
+
+@queues.get("/review", summary="Ended calls drawn for somebody to look at")
+def review(front: FrontOf, account: Watcher) -> dict[str, Any]:
+    return {"calls": front.review.queue(), "values": {about: list(known) for about, known in VALUES.items()}}
 
 
 @queues.get("/callbacks", summary="Customers who are to be called back")

@@ -107,6 +107,15 @@ class CalledBack(Body):
     note: Annotated[str, StringConstraints(max_length=500)] = ""
 
 
+class NewLabel(Body):
+    about: Literal["call", "escalation", "alert", "transcript", "sentiment", "uncertainty"]
+    target: Annotated[str, StringConstraints(max_length=120)] = ""
+    """Id of what it is about; empty: the call."""
+    value: Annotated[str, StringConstraints(max_length=40)] = ""
+    text: Annotated[str, StringConstraints(max_length=500)] = ""
+    note: Annotated[str, StringConstraints(max_length=500)] = ""
+
+
 class Disposition(Body):
     code: Annotated[str, StringConstraints(min_length=1, max_length=40)]
     note: Note = ""
