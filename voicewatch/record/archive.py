@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import shutil
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -120,7 +122,7 @@ class Mix:
     def __init__(self, on_closed: Callable[[], None]) -> None:
         self._told = Told(tracks=0, duration_ms=0, size=None)
         self._on_closed = on_closed
-        self._worker: asyncio.subprocess.Process | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -135,36 +137,24 @@ class Mix:
 
     async def begin(self, order: Order) -> bool:
         """False if there is nothing to hear; Problem 503 if it cannot be made."""
-        self._worker = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "voicewatch.record.mix_worker",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=_PART_BYTES,
-        )
-        assert self._worker.stdin is not None
-        assert self._worker.stdout is not None
-        self._worker.stdin.write(order.model_dump_json().encode() + b"\n")
-        self._worker.stdin.close()
-        self._watch()
+        command = [sys.executable, "-m", "voicewatch.record.mix_worker"]
+        self._worker = _started(command)
         try:
             async with asyncio.timeout(TOLD_WITHIN_S):
-                line = await self._worker.stdout.readline()
+                line = await asyncio.to_thread(_give, self._worker, order.model_dump_json().encode() + b"\n")
         except TimeoutError:
             line = b""
         if not line:
             log.error("mix_failed", call_id=order.call_id)
             raise Problem(503, "No mix", "The mix could not be made; the log says more.", retry_after_s=5)
         self._told = Told.model_validate_json(line)
+        self._watch()
         return self._told.tracks > 0
 
     async def parts(self) -> AsyncIterator[bytes]:
         """The mix as it is made; ends early if nobody takes it for STALLED_S."""
-        assert self._worker is not None
-        assert self._worker.stdout is not None
         try:
-            while part := await self._worker.stdout.read(_PART_BYTES):
+            while not self._closed and (part := await asyncio.to_thread(self._read)):
                 self._watch()
                 yield part
         finally:
@@ -176,11 +166,44 @@ class Mix:
         self._closed = True
         if self._stalled is not None:
             self._stalled.cancel()
-        if self._worker is not None and self._worker.returncode is None:
+        if self._worker is not None:
             self._worker.kill()
+            asyncio.get_running_loop().run_in_executor(None, _bury, self._worker)
         self._on_closed()
+
+    def _read(self) -> bytes:
+        assert self._worker is not None
+        assert isinstance(self._worker.stdout, io.BufferedReader)
+        try:
+            return self._worker.stdout.read1(_PART_BYTES)
+        except ValueError:  # closed meanwhile
+            return b""
 
     def _watch(self) -> None:
         if self._stalled is not None:
             self._stalled.cancel()
         self._stalled = asyncio.get_running_loop().call_later(STALLED_S, self.close)
+
+
+def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Called in the thread that lasts, as the worker ends with the thread that started it."""
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def _give(worker: subprocess.Popen[bytes], order: bytes) -> bytes:
+    """The first line of the answer; nothing if the worker failed."""
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    try:
+        with worker.stdin:
+            worker.stdin.write(order)
+    except BrokenPipeError:
+        return b""
+    return worker.stdout.readline()
+
+
+def _bury(worker: subprocess.Popen[bytes]) -> None:
+    """After it was killed."""
+    worker.wait()
+    if worker.stdout is not None:
+        worker.stdout.close()

@@ -64,7 +64,10 @@ class Track:
             pcm = np.zeros(sum(lengths), np.int16)
             at, room = pcm.ctypes.data, len(pcm)
             for packet, length in zip(page.packets, lengths, strict=True):
-                decoder.decode(packet, at, room)  # a packet that cannot be decoded stays silent
+                # Silence that was put in is none of the speaker's stream: his decoder goes on where it was.
+                # A packet that cannot be decoded stays silent too.
+                if packet != ogg.SILENCE:
+                    decoder.decode(packet, at, room)
                 at, room = at + 2 * length, room - length
             end = self._reader.start_ms * SAMPLES_PER_MS + page.granule // _GRANULES_PER_SAMPLE
             yield end - len(pcm), pcm
