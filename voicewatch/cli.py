@@ -281,6 +281,38 @@ def score(jsonl: JsonlOption = False) -> None:
         print(json.dumps(scored, ensure_ascii=False), flush=True)
 
 
+@app.command("export")
+def export_calls(
+    data: DataOption = None,
+    config: ConfigOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; else standard output.", show_default=False)
+    ] = None,
+    labelled: Annotated[
+        bool, typer.Option("--labelled", help="Only calls of which people said something.")
+    ] = False,
+) -> None:
+    """Past calls as labelled data (JSON lines, always masked), as `backtest --jsonl` reads them."""
+    from voicewatch.backtest.export import exported
+    from voicewatch.backtest.journals import NoJournal, read_calls
+
+    try:
+        cases = read_calls(_settings(config, data=data).data)
+    except NoJournal as error:
+        raise Mistake(str(error)) from None
+    lines = (json.dumps(line, ensure_ascii=False) for line in exported(cases, only_labelled=labelled))
+    if out is None:
+        for line in lines:
+            print(line)
+        return
+    try:
+        with out.open("w", encoding="utf-8") as file:
+            written = sum(bool(file.write(line + "\n")) for line in lines)
+    except OSError as error:
+        raise Mistake(f"cannot write {out}: {error.strerror}") from None
+    print(f"{written} calls written to {out}", file=sys.stderr)
+
+
 @app.command()
 def redact(jsonl: JsonlOption = False) -> None:
     """Mask what identifies people in texts from standard input.

@@ -30,7 +30,7 @@ where something was, so all strata are looked at, the rare ones more."""
 def label_set(
     call: CallState, by: str, about: str, target: str, value: str, text: str, note: str
 ) -> LabelSet:
-    """The label as a fact. Refused if the call has no such thing, or nothing of the kind can be said of it."""
+    """The label as a fact. Refused if the call has no such thing, or it cannot be said of it."""
     if about not in VALUES:
         raise Refused(422, "Unknown label", f"about is one of {', '.join(VALUES)}, not {about!r}.")
     if target not in _targets(call)[about]:
