@@ -114,6 +114,11 @@ def is_one_chunk(packet: bytes) -> bool:
     return 2 < len(packet) <= MAX_FORWARDED_BYTES and packet[0] in _ONE_CHUNK
 
 
+def is_transform_coded(packet: bytes) -> bool:
+    """CELT alone: its decoder starts anew after SILK, which may be heard (configurations 16 to 31)."""
+    return packet[0] >= 0x80
+
+
 def hole(packet: bytes) -> bytes:
     """The packet that says "here one like this was lost": its listener's decoder conceals 20 ms.
 

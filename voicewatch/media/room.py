@@ -18,19 +18,21 @@ import numpy as np
 from voicewatch.media.backdrop import Backdrop
 from voicewatch.media.leg import Leg
 from voicewatch.media.mixer import Pcm, fade_in, mix
-from voicewatch.media.opus import CHUNK_SAMPLES, Encoder
+from voicewatch.media.opus import CHUNK_SAMPLES, Encoder, is_transform_coded
 from voicewatch.media.prompt import Prompt
 
 SETTLE_CHUNKS = 5
 """Backdrop encoded before its cached packets stand for it, so that both leave a decoder in the same state."""
 WARM_CHUNKS = 50
-WARM_UP_CHUNKS = 5
-"""Of the past, encoded at once before an encoder that rested is used again."""
+WARM_UP_CHUNKS = 3
+"""Of the past, encoded at once before an encoder that rested is used again (measured in the middle of speech:
+with none 9 clicks in 153 changes, with one or more 0)."""
 ALONE_CHUNKS = 15
 """So long nobody else made a sound before one voice's packets are passed on (300 ms)."""
-PATIENT_CHUNKS = 50
-"""From then on it begins at the next soft chunk, where nothing is heard of it; after so long at any."""
 SOFT_DBFS = -45.0
+"""Passing on begins at a chunk softer than this,"""
+PATIENT_CHUNKS = 50
+"""or after so long at any, if the peer's codec is of our kind (measured: 0 clicks in 102; CELT: 2 in 51)."""
 STILL_CHUNKS = 25
 """So long a voice passed on may be digital silence before the backdrop takes its place."""
 
@@ -147,7 +149,9 @@ class Rendition:
     def _may_begin(self, alone: Voice) -> bool:
         if not alone.sounding or alone.concealed or self._alone_for < ALONE_CHUNKS:
             return False
-        return alone.level_dbfs < SOFT_DBFS or self._alone_for >= PATIENT_CHUNKS
+        if alone.level_dbfs < SOFT_DBFS:
+            return True
+        return self._alone_for >= PATIENT_CHUNKS and not is_transform_coded(alone.forwardable)
 
     def _stop_forwarding(self) -> None:
         """The encoder goes on from where the packets passed on have led its listeners' decoders."""
