@@ -51,6 +51,16 @@ class MediaSettings(Section):
         1_500, ge=0, description="a takeover waits for a clause end at most so long"
     )
     clause_silence_ms: int = Field(200, ge=40, description="silence of the AI that ends its clause")
+    handoff_notice: Literal["none", "tone", "spoken"] = Field(
+        "none", description="heard before a human takes the place of the AI; a call may ask for more"
+    )
+    handoff_notice_clip: str = Field(
+        "", description="WAV, 16 kHz mono 16 bit, for the spoken notice; empty: an English sentence"
+    )
+    hold_audio_clip: str = Field("", description="WAV likewise, played on hold; empty: calm chords")
+    microphone_proof: bool = Field(
+        True, description="the AI does not yield to a human whose microphone has not made any sound"
+    )
     leg_stalled_ms: int = Field(1_000, ge=200, description="no packets for so long: leg_stalled")
     leg_lost_ms: int = Field(4_000, ge=1_000, description="no packets for so long: leg_lost")
     audio_ring_s: int = Field(

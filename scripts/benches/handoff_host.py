@@ -17,6 +17,7 @@ from voicewatch.core.events import Fact
 from voicewatch.media.bridge import Bridge
 from voicewatch.media.engine import Engine
 from voicewatch.media.feeds import Feeds
+from voicewatch.media.prompt import Prompts
 from voicewatch.media.webrtc import WebRtc
 from voicewatch.processes.messages import (
     AttachLeg,
@@ -78,6 +79,7 @@ async def main(address: str) -> None:
         webrtc,
         Feeds(Nowhere(), Nowhere(), report, settings.audio_ring_s),
         settings,
+        Prompts(),
         process="media-0",
         report=report,
         signal=lambda signals: None,

@@ -18,6 +18,7 @@ from voicewatch.core.events import Role
 from voicewatch.media.bridge import Bridge
 from voicewatch.media.engine import Engine
 from voicewatch.media.feeds import Feeds
+from voicewatch.media.prompt import Prompts
 from voicewatch.media.webrtc import WebRtc
 from voicewatch.processes.messages import AttachLeg, Message, OpenCall, SetAudibility
 from voicewatch.settings import MediaSettings
@@ -51,6 +52,7 @@ async def main(address: str, complexity: int) -> None:
         WebRtc(address, allow_private=True, max_candidates=16),
         Feeds(Nowhere(), Nowhere(), nothing, settings.audio_ring_s),
         settings,
+        Prompts(),
         process="media-0",
         report=nothing,
         signal=nothing,

@@ -18,6 +18,7 @@ from voicewatch.core.events import Event, Fact, Role, Signal
 from voicewatch.media.bridge import Bridge
 from voicewatch.media.engine import Engine
 from voicewatch.media.feeds import Feeds
+from voicewatch.media.prompt import Prompts
 from voicewatch.media.webrtc import WebRtc
 from voicewatch.processes import placement
 from voicewatch.processes.messages import AttachLeg, Message, OpenCall, SetAudibility
@@ -127,6 +128,7 @@ async def stage(haste: None) -> AsyncIterator[Stage]:
         webrtc,
         Feeds(model, recorder, facts.append, ring_s=15),
         settings,
+        Prompts(),
         process="media-0",
         report=facts.append,
         signal=signal,

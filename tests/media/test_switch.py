@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from voicewatch.core.audibility import Occupant, audibility, fallbacks
 from voicewatch.core.events import Mode, Role
-from voicewatch.media.switch import Switch
+from voicewatch.media.switch import UNDERWAY_MS, Switch
 from voicewatch.processes.messages import SetAudibility
 
 CUSTOMER, AI = Occupant("customer", Role.CUSTOMER), Occupant("ai", Role.AI)
@@ -113,5 +115,50 @@ def test_a_seat_is_known_while_a_table_has_a_place_for_it() -> None:
     assert one.want(command(2, [CUSTOMER, AI]))
     assert one.knows("agent")
     one.tick(20, LIVE, {})
+    one.tick(20 + UNDERWAY_MS, LIVE, {})
     assert not one.knows("agent")
     assert one.knows("ai")
+
+
+def test_what_was_said_before_one_was_to_be_heard_stays_unheard() -> None:
+    coach, agent = Occupant("boss", Role.SUPERVISOR, Mode.COACH), AGENT
+    one = switch([CUSTOMER, AI, agent, coach])
+    assert one.want(command(2, [CUSTOMER, AI, agent, replace(coach, mode=Mode.BARGE)]))
+    told = {at_ms: one.tick(at_ms, LIVE, {}) for at_ms in range(0, UNDERWAY_MS + 20, 20)}
+    assert [at_ms for at_ms, changed in told.items() if changed] == [UNDERWAY_MS]
+    assert one.want(command(3, [CUSTOMER, AI, agent, coach]))
+    assert one.tick(1_000, LIVE, {}) is not None  # less is heard at once
+
+
+def test_a_notice_is_heard_between_the_old_voice_and_the_new() -> None:
+    one = Switch("call", takeover_limit_ms=1_500, clause_silence_ms=200, notice_ms={"tone": 320})
+    one.want(command(1, [CUSTOMER, AI]))
+    one.tick(0, LIVE, {})
+    one.want(command(2, [CUSTOMER, AI, AGENT], needs_live="agent", notice="tone"))
+    assert one.tick(20, {"customer", "ai"}, {}) is None
+    assert one.awaits_live == "agent"
+    first = one.tick(40, LIVE, {})
+    assert first is not None
+    assert first.hears == {
+        "customer": ["notice"],
+        "ai": ["customer", "notice"],
+        "agent": ["customer", "notice"],
+    }
+    assert one.notice == "tone"
+    told = {at_ms: one.tick(at_ms, LIVE, {}) for at_ms in range(60, 400, 20)}
+    [(at_ms, second)] = [(at_ms, changed) for at_ms, changed in told.items() if changed]
+    assert at_ms == 360
+    assert second.hears["customer"] == ["agent"]
+    assert not one.is_waiting
+
+
+def test_an_agent_lost_during_the_notice_leaves_the_ai_speaking() -> None:
+    one = Switch("call", takeover_limit_ms=1_500, clause_silence_ms=200, notice_ms={"tone": 320})
+    one.want(command(1, [CUSTOMER, AI]))
+    one.tick(0, LIVE, {})
+    one.want(command(2, [CUSTOMER, AI, AGENT], needs_live="agent", notice="tone"))
+    one.tick(20, LIVE, {})
+    covered = one.lost("agent", 100)
+    assert covered is not None
+    assert covered.hears["customer"] == ["ai"]
+    assert all(one.tick(at_ms, LIVE, {}) is None for at_ms in range(120, 600, 20))

@@ -4,7 +4,7 @@ from voicewatch.media.watch import LegNews, LegWatch, SilenceWatch
 
 
 def news(watch: LegWatch, ticks: list[tuple[float, int]]) -> list[LegNews]:
-    told = (watch.tick(quiet_ms, decoded) for quiet_ms, decoded in ticks)
+    told = (watch.tick(quiet_ms, decoded, quiet_ms) for quiet_ms, decoded in ticks)
     return [one for one in told if one is not None]
 
 
@@ -30,8 +30,26 @@ def test_packets_that_do_not_decode_prove_nothing() -> None:
     assert news(watch(), [(0.0, 3)] * 100) == []
 
 
-def test_a_listener_is_live_at_once_and_never_stalls() -> None:
-    assert news(watch(speaks=False), [(20.0 * n, 0) for n in range(1_000)]) == [LegNews.LIVE]
+def test_a_listener_is_live_at_once_and_held_by_anything_that_comes_from_him() -> None:
+    listener = watch(speaks=False)
+    consent = [(20.0 * (n % 75), 0) for n in range(1_000)]
+    gone = [(20.0 * n, 0) for n in range(300)]
+    assert news(listener, consent) == [LegNews.LIVE]
+    assert news(listener, gone) == [LegNews.STALLED, LegNews.LOST]
+    assert news(listener, consent) == [LegNews.RECOVERED]
+
+
+def test_a_lost_leg_recovers_when_packets_come_again() -> None:
+    one = watch()
+    assert news(one, [(0.0, 20), *((20.0 * n, 20) for n in range(400))])[-1] is LegNews.LOST
+    assert news(one, [(0.0, 20 + n) for n in range(20)]) == [LegNews.RECOVERED]
+
+
+def test_a_bot_may_be_idle_while_its_line_is_alive() -> None:
+    bot = LegWatch(stalled_ms=1_000, lost_ms=4_000, speaks=True, may_idle=True)
+    told = [bot.tick(quiet_ms=20.0 * n, decoded=50, unseen_ms=20.0 * (n % 60)) for n in range(1_000)]
+    assert [one for one in told if one] == [LegNews.LIVE, LegNews.STALLED]
+    assert bot.tick(quiet_ms=30_000, decoded=50, unseen_ms=4_000) is LegNews.LOST
 
 
 def test_silence_is_told_once_from_where_it_began() -> None:

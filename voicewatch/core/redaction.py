@@ -56,7 +56,9 @@ def masked(event: AnyEvent, context: Context = ()) -> AnyEvent:
         return event.model_copy(update=_masked_interim(event, context))
     if isinstance(event, CallStarted):
         return event.model_copy(update={"customer_name": event.customer_name and label("name")})
-    if isinstance(event, Dtmf | DtmfSent):
+    if isinstance(event, Dtmf):
+        return event.model_copy(update={"digit": label("digit")})
+    if isinstance(event, DtmfSent):
         return event.model_copy(update={"digit": label("digit")})
     if isinstance(event, CallbackRequested):
         event = event.model_copy(update={"number": event.number and label("phone")})

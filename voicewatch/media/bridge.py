@@ -7,11 +7,12 @@ leg's fallback table here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 import structlog
 
+from voicewatch.core.audibility import HOLD, NOTICE
 from voicewatch.core.events import (
     Dtmf,
     Fact,
@@ -22,17 +23,20 @@ from voicewatch.core.events import (
     LegStalled,
     LegStats,
     Levels,
+    MicrophoneSilent,
     Role,
     Signal,
     SilenceBegan,
     SilenceEnded,
 )
+from voicewatch.media.dtmf import KEYS, MAX_KEYS
 from voicewatch.media.engine import Engine
 from voicewatch.media.feeds import CONCEALED, VOICED, Feeds, Stream
 from voicewatch.media.leg import Leg
 from voicewatch.media.loudness import Match, Speaker
 from voicewatch.media.opus import CHUNK_MS
-from voicewatch.media.room import Hears, Room
+from voicewatch.media.prompt import Prompt, Prompts, key_tones
+from voicewatch.media.room import Hears, Room, Voice
 from voicewatch.media.strain import RETRY_AFTER_S
 from voicewatch.media.switch import Switch
 from voicewatch.media.watch import LegNews, LegState, LegWatch, SilenceWatch
@@ -46,6 +50,12 @@ log = structlog.get_logger(__name__)
 
 MAX_SEATS = 12
 """Places in one call; more is a mistake of the asker."""
+FORGET_LOST_MS = 30_000
+"""A lost leg is kept for so long: on a network that comes back it goes on by itself."""
+MICROPHONE_DBFS, MICROPHONE_CHUNKS = -85.0, 3
+"""A microphone that works hears the room it is in; a dead one sends digital silence."""
+MICROPHONE_SILENT_MS = 2_000
+"""Connected for so long without a sound: the human who is waited for is told."""
 _LEVELS_EVERY_TICKS = 10
 _STATS_EVERY_TICKS = 50
 _NEWS: dict[LegNews, type[LegLive | LegStalled | LegRecovered]] = {
@@ -58,13 +68,34 @@ _NEWS: dict[LegNews, type[LegLive | LegStalled | LegRecovered]] = {
 class Attachment:
     """One leg of a seat, from its offer to its loss; `leg` is there once connected."""
 
-    __slots__ = ("call", "connection", "leg", "leg_id", "seat", "watch")
+    __slots__ = (
+        "awaited_since_ms",
+        "call",
+        "connection",
+        "leg",
+        "leg_id",
+        "lost_at_ms",
+        "loud_chunks",
+        "seat",
+        "watch",
+    )  # fmt: skip
 
     def __init__(self, call: Call, seat: Seat, leg_id: str) -> None:
         self.call, self.seat, self.leg_id = call, seat, leg_id
         self.connection: Connection | None = None
         self.leg: Leg | None = None
         self.watch: LegWatch | None = None
+        self.lost_at_ms: int | None = None
+        """Since when nothing comes from it; None while something does."""
+        self.loud_chunks = 0
+        self.awaited_since_ms: int | None = None
+
+    @property
+    def is_proved(self) -> bool:
+        """Packets come, and from a human some sound has come."""
+        if self.watch is None or self.watch.state is not LegState.LIVE:
+            return False
+        return self.seat.role in (Role.CUSTOMER, Role.AI) or self.loud_chunks >= MICROPHONE_CHUNKS
 
 
 class Seat:
@@ -81,14 +112,25 @@ class Seat:
         self.fed = False
         """The customer's own, or heard by the customer: so transcribed and recorded."""
 
+    @property
+    def leg(self) -> Leg | None:
+        """The leg that carries this seat's voice; None while there is none, or it is lost."""
+        attached = self.attached
+        return None if attached is None or attached.lost_at_ms is not None else attached.leg
+
 
 class Call:
-    __slots__ = ("ai", "call_id", "record", "room", "seats", "silence", "switch", "zero_mono_ns")
+    __slots__ = ("ai", "call_id", "keys", "prompts", "record", "room", "seats", "silence", "switch",
+                 "zero_mono_ns")  # fmt: skip
 
     def __init__(self, opening: OpenCall, room: Room, switch: Switch) -> None:
         self.call_id, self.zero_mono_ns, self.record = opening.call_id, opening.zero_mono_ns, opening.record
         self.room, self.switch = room, switch
         self.seats: dict[str, Seat] = {}
+        self.prompts: dict[str, Prompt] = {}
+        """Hold audio or notice, by their name in the table, while somebody hears them."""
+        self.keys: dict[str, Prompt] = {}
+        """Seat -> tones of pressed keys that only he hears."""
         self.silence = SilenceWatch()
         self.ai = Speaker()
         """How loud the AI speaks: the measure for people who take over."""
@@ -107,6 +149,7 @@ class Bridge:
         webrtc: WebRtc,
         feeds: Feeds,
         settings: MediaSettings,
+        prompts: Prompts,
         *,
         process: str,
         report: Callable[[Fact], object],
@@ -115,6 +158,7 @@ class Bridge:
     ) -> None:
         self.calls: dict[str, Call] = {}
         self._engine, self._webrtc, self._feeds, self._settings = engine, webrtc, feeds, settings
+        self._prompts = prompts
         self._process = process
         self._report, self._signal, self._now_ns = report, signal, now_ns
         self._legs: dict[str, Attachment] = {}
@@ -145,6 +189,7 @@ class Bridge:
                 opening.call_id,
                 takeover_limit_ms=self._settings.takeover_limit_ms,
                 clause_silence_ms=self._settings.clause_silence_ms,
+                notice_ms=self._prompts.notice_ms,
             )
             self.calls[opening.call_id] = Call(opening, self._engine.new_room(), switch)
         return {"call_id": opening.call_id}
@@ -200,6 +245,23 @@ class Bridge:
         self._switched(call, call.switch.clause_marked(seat_id, self._at_ms(call)))
         return {}
 
+    def send_digits(self, call_id: str, seat_id: str, digits: str) -> dict[str, Any]:
+        """Keys for the one in that seat: events if his end takes them, else tones. Raises Problem."""
+        call = self._call(call_id)
+        if not digits or len(digits) > MAX_KEYS or set(digits) - set(KEYS):
+            raise Problem(400, "Bad digits", f"1 to {MAX_KEYS} of {KEYS}", field="digits")
+        seat = call.seats.get(seat_id)
+        leg = None if seat is None else seat.leg
+        if leg is None:
+            raise Problem(409, "Nobody there", "no leg is connected in that seat", field="seat_id")
+        if leg.path.keys_busy or seat_id in call.keys:
+            raise Problem(429, "Still dialling", "wait until the last keys are sent", retry_after_s=1)
+        if leg.path.send_keys(digits):
+            return {"as": "events"}
+        call.keys[seat_id] = Prompt(key_tones(digits))
+        self._rewire(call)
+        return {"as": "tones"}
+
     def close_call(self, call_id: str, reason: str) -> dict[str, Any]:
         """Idempotent. The legs' losses are not told: the call is over for everybody."""
         call = self.calls.pop(call_id, None)
@@ -237,7 +299,10 @@ class Bridge:
             return
         self._level(call, seat, arriving.leg)
         arriving.watch = LegWatch(
-            stalled_ms=self._settings.leg_stalled_ms, lost_ms=self._settings.leg_lost_ms, speaks=path.speaks
+            stalled_ms=self._settings.leg_stalled_ms,
+            lost_ms=self._settings.leg_lost_ms,
+            speaks=path.speaks,
+            may_idle=seat.role is Role.AI,
         )
         replaced, seat.attached = seat.attached, arriving
         if seat.arriving is arriving:
@@ -270,12 +335,19 @@ class Bridge:
             self._lose(attachment, "closed")
 
     def _lose(self, attachment: Attachment, reason: str) -> None:
-        """The leg is gone for good: cover for it at once, then tell."""
+        """The leg is gone for good: cover for it at once, then tell, unless its loss was told before."""
         if attachment.leg_id not in self._legs:
             return
-        call, seat = attachment.call, attachment.seat
-        was_heard = seat.attached is attachment
+        was_told = attachment.lost_at_ms is not None and reason != "hangup"
+        was_heard = attachment.seat.attached is attachment
         self._drop(attachment)
+        if was_told:
+            self._rewire(attachment.call)
+        else:
+            self._cover(attachment, reason, was_heard=was_heard)
+
+    def _cover(self, attachment: Attachment, reason: str, *, was_heard: bool) -> None:
+        call, seat = attachment.call, attachment.seat
         at_ms = self._at_ms(call)
         covered = call.switch.lost(seat.seat_id, at_ms) if was_heard else None
         self._rewire(call)
@@ -321,17 +393,38 @@ class Bridge:
     def _rewire(self, call: Call) -> None:
         """Give the room the table in force, for the legs that are there."""
         table = call.switch.table
-        legs = {seat_id: seat.attached.leg for seat_id, seat in call.seats.items() if seat.attached}
+        voices: dict[str, Voice] = {
+            seat_id: seat.leg for seat_id, seat in call.seats.items() if seat.leg is not None
+        }
+        voices |= self._prompts_of(call, frozenset().union(*table.values()))
         hears: dict[Leg, Hears] = {}
-        for listener, leg in legs.items():
-            if leg is not None:
-                heard = (legs.get(speaker) for speaker in table.get(listener, ()))
-                hears[leg] = frozenset(one for one in heard if one is not None)
+        for listener, seat in call.seats.items():
+            if seat.attached is not None and seat.attached.leg is not None:
+                heard = {voices[speaker] for speaker in table.get(listener, ()) if speaker in voices}
+                keys = call.keys.get(listener)
+                hears[seat.attached.leg] = frozenset(heard if keys is None else {*heard, keys})
         call.room.set_hears(hears)
-        customers = {seat.seat_id for seat in call.seats.values() if seat.role is Role.CUSTOMER}
+        customers = {
+            seat.seat_id
+            for seat in call.seats.values()
+            if seat.role is Role.CUSTOMER and HOLD not in table.get(seat.seat_id, ())
+        }
         fed = customers.union(*(table.get(customer, frozenset()) for customer in customers))
         for seat in call.seats.values():
             seat.fed = seat.seat_id in fed
+
+    def _prompts_of(self, call: Call, named: Set[str]) -> dict[str, Prompt]:
+        """Those of the table, begun when they come into it and forgotten when they leave it."""
+        for name in (HOLD, NOTICE):
+            if name not in named:
+                call.prompts.pop(name, None)
+            elif name not in call.prompts:
+                call.prompts[name] = (
+                    Prompt(self._prompts.hold, loops=True)
+                    if name == HOLD
+                    else Prompt(self._prompts.notices[call.switch.notice])
+                )
+        return call.prompts
 
     def _switched(self, call: Call, changed: Fact | None) -> None:
         if changed is not None:
@@ -356,6 +449,7 @@ class Bridge:
 
     def _tick_call(self, call: Call, tick: int, due_ns: int, signals: list[Signal]) -> None:
         at_ms = call.at_ms(due_ns)
+        self._play_on(call)
         self._watch_legs(call, at_ms, due_ns / 1e6)
         self._switch(call, at_ms)
         self._watch_silence(call, at_ms)
@@ -365,24 +459,42 @@ class Bridge:
         if tick % _STATS_EVERY_TICKS == 0:
             signals += _stats(call, at_ms)
 
+    def _play_on(self, call: Call) -> None:
+        for prompt in (*call.prompts.values(), *call.keys.values()):
+            prompt.advance()
+        over = [seat_id for seat_id, prompt in call.keys.items() if prompt.is_over]
+        for seat_id in over:
+            del call.keys[seat_id]
+        if over:
+            self._rewire(call)
+
     def _watch_legs(self, call: Call, at_ms: int, now_ms: float) -> None:
         for seat in call.seats.values():
             attached = seat.attached
-            if attached is None or attached.leg is None or attached.watch is None:
-                continue
-            leg = attached.leg
-            while leg.digits:
-                digit = leg.digits.popleft()
-                self._report(Dtmf(call_id=call.call_id, at_ms=at_ms, seat_id=seat.seat_id, digit=digit))
-            news = attached.watch.tick(now_ms - leg.last_packet_ms, leg.decoded)
-            if news is LegNews.LOST:
-                self._lose(attached, "silent")
-            elif news is not None:
-                self._report(
-                    _NEWS[news](
-                        call_id=call.call_id, at_ms=at_ms, seat_id=seat.seat_id, leg_id=attached.leg_id
-                    )
-                )
+            if attached is not None and attached.leg is not None and attached.watch is not None:
+                self._watch_leg(call, attached, attached.leg, attached.watch, at_ms, now_ms)
+
+    def _watch_leg(
+        self, call: Call, attached: Attachment, leg: Leg, watch: LegWatch, at_ms: int, now_ms: float
+    ) -> None:
+        seat_id = attached.seat.seat_id
+        while leg.digits:
+            digit = leg.digits.popleft()
+            self._report(Dtmf(call_id=call.call_id, at_ms=at_ms, seat_id=seat_id, digit=digit))
+        if attached.loud_chunks < MICROPHONE_CHUNKS and leg.level_dbfs > MICROPHONE_DBFS:
+            attached.loud_chunks += 1
+        news = watch.tick(now_ms - leg.last_packet_ms, leg.decoded, now_ms - leg.last_seen_ms)
+        if news is LegNews.LOST:
+            attached.lost_at_ms = at_ms
+            self._cover(attached, "silent", was_heard=True)
+        elif news is not None:
+            fact = _NEWS[news](call_id=call.call_id, at_ms=at_ms, seat_id=seat_id, leg_id=attached.leg_id)
+            self._report(fact)
+            if attached.lost_at_ms is not None:
+                attached.lost_at_ms = None
+                self._rewire(call)
+        elif attached.lost_at_ms is not None and at_ms - attached.lost_at_ms >= FORGET_LOST_MS:
+            self._lose(attached, "silent")
 
     def _switch(self, call: Call, at_ms: int) -> None:
         if not call.switch.is_waiting:
@@ -390,22 +502,38 @@ class Bridge:
         live: set[str] = set()
         unvoiced_ms: dict[str, int] = {}
         for seat_id, seat in call.seats.items():
-            attached = seat.attached
-            if attached is not None and attached.leg is not None and attached.watch is not None:
-                unvoiced_ms[seat_id] = attached.leg.voice.unvoiced_chunks * CHUNK_MS
-                if attached.watch.state is LegState.LIVE:
+            attached, leg = seat.attached, seat.leg
+            if attached is not None and leg is not None and attached.watch is not None:
+                unvoiced_ms[seat_id] = leg.voice.unvoiced_chunks * CHUNK_MS
+                is_live = attached.watch.state is LegState.LIVE
+                if is_live and (attached.is_proved or not self._settings.microphone_proof):
                     live.add(seat_id)
+                elif is_live and call.switch.awaits_live == seat_id:
+                    self._tell_silent(call, attached, at_ms)
         self._switched(call, call.switch.tick(at_ms, live, unvoiced_ms))
+
+    def _tell_silent(self, call: Call, attached: Attachment, at_ms: int) -> None:
+        """Once: the human who is waited for cannot be heard, and should know."""
+        if attached.awaited_since_ms is None:
+            attached.awaited_since_ms = at_ms
+        elif at_ms - attached.awaited_since_ms == MICROPHONE_SILENT_MS:
+            self._report(
+                MicrophoneSilent(
+                    call_id=call.call_id,
+                    at_ms=at_ms,
+                    seat_id=attached.seat.seat_id,
+                    leg_id=attached.leg_id,
+                )
+            )
 
     def _watch_silence(self, call: Call, at_ms: int) -> None:
         customer = other = spoken = False
         for seat in call.seats.values():
-            attached = seat.attached
-            if attached is None or attached.leg is None:
+            if seat.leg is None:
                 continue
-            customer = customer or seat.role is Role.CUSTOMER
+            customer = customer or (seat.role is Role.CUSTOMER and seat.fed)  # on hold he is not: no dead air
             other = other or seat.role in (Role.AI, Role.AGENT)
-            spoken = spoken or (seat.fed and attached.leg.voice.speaking)
+            spoken = spoken or (seat.fed and seat.leg.voice.speaking)
         since_ms = call.silence.since_ms
         told = call.silence.tick(at_ms, watched=customer and other, spoken=spoken)
         if told is True and call.silence.since_ms is not None:
@@ -415,8 +543,8 @@ class Bridge:
 
     def _hand_on(self, call: Call, at_ms: int) -> None:
         for seat in call.seats.values():
-            attached = seat.attached
-            if not seat.fed or attached is None or attached.leg is None:
+            leg = seat.leg
+            if not seat.fed or leg is None:
                 continue
             if seat.stream is None:
                 seat.stream = self._feeds.open(
@@ -427,7 +555,6 @@ class Bridge:
                     to_model=seat.transcribe,
                     to_recorder=call.record,
                 )
-            leg = attached.leg
             flags = (VOICED if leg.voice.voiced else 0) | (CONCEALED if leg.concealed else 0)
             self._feeds.chunk(seat.stream, at_ms, flags, leg.level_dbfs, leg.chunk)
             for packet in leg.packets:
@@ -466,11 +593,7 @@ def _describe(call: Call) -> dict[str, Any]:
 
 
 def _levels(call: Call, at_ms: int) -> Levels:
-    legs = {
-        seat.seat_id: seat.attached.leg
-        for seat in call.seats.values()
-        if seat.attached is not None and seat.attached.leg is not None
-    }
+    legs = {seat.seat_id: seat.leg for seat in call.seats.values() if seat.leg is not None}
     return Levels(
         call_id=call.call_id,
         at_ms=at_ms,
@@ -482,9 +605,9 @@ def _levels(call: Call, at_ms: int) -> Levels:
 def _stats(call: Call, at_ms: int) -> list[Signal]:
     found: list[Signal] = []
     for seat in call.seats.values():
-        if seat.attached is None or seat.attached.leg is None:
+        leg = seat.leg
+        if leg is None:
             continue
-        leg = seat.attached.leg
         found.append(
             LegStats(
                 call_id=call.call_id,

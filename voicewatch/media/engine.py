@@ -103,7 +103,7 @@ class Engine:
         max_legs: int,
         backdrop_dbfs: float,
         adapts: bool = True,
-        forwards: bool = False,
+        forwards: bool = True,
     ) -> None:
         """Without `adapts` the complexity stays, however hard the work; without `forwards` all is encoded."""
         self._forwards = forwards
@@ -320,6 +320,7 @@ class Engine:
             return
         try:
             source.handshake(data, address)
+            leg.last_seen_ms = now_ms
             leg.path.follow_nomination()
         except Exception as error:  # boundary: anybody may send this, so it ends nothing
             leg.strays += 1

@@ -45,6 +45,9 @@ class Path(Protocol):
     """Payload type of telephone events, if the peer sends them."""
     cname: bytes
 
+    @property
+    def keys_busy(self) -> bool: ...
+    def send_keys(self, digits: str) -> bool: ...
     def follow_nomination(self) -> None: ...
     def unprotect(self, data: bytes) -> bytes | None: ...
     def unprotect_rtcp(self, data: bytes) -> bytes | None: ...
@@ -82,6 +85,7 @@ class Leg:
         "heard",
         "heard_at",
         "last_packet_ms",
+        "last_seen_ms",
         "leg_id",
         "level_dbfs",
         "match",
@@ -137,7 +141,8 @@ class Leg:
         self.sounding = False
         self.level_dbfs = -96.0
         self.dead = False
-        self.last_packet_ms = now_ms
+        self.last_packet_ms = self.last_seen_ms = now_ms
+        """Of media, and of anything (reports, ICE)."""
         self.decoded = self.packets_out = self.octets_out = 0
         self.strays = self.undecryptable = self.unsent = 0
         self.round_trip_ms: float | None = None
@@ -166,6 +171,7 @@ class Leg:
 
     def receive(self, data: bytes, now_ms: float) -> None:
         """One datagram that is RTP or RTCP by its first byte (RFC 7983)."""
+        self.last_seen_ms = now_ms
         if rtp.is_rtcp(data):
             self._receive_rtcp(data, now_ms)
             return

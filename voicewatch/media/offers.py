@@ -140,6 +140,11 @@ def digits_type(sdp: str) -> int | None:
     return number if number is not None and 0 <= number <= 127 else None
 
 
+def takes_keys(sdp: str) -> bool:
+    """Whether keys may be sent in the stream of the voice: their clock must be the voice's."""
+    return any(rate == "48000" for _, rate in _TELEPHONE_EVENT.findall(sdp))
+
+
 def with_digits(answer: str, offer: str) -> str:
     """The answer to `offer`, saying too that pressed keys are taken as they were offered."""
     number = digits_type(offer)

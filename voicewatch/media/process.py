@@ -17,6 +17,7 @@ from voicewatch.core.ids import ulid
 from voicewatch.media.bridge import MAX_SEATS, Bridge
 from voicewatch.media.engine import Engine
 from voicewatch.media.feeds import Feeds
+from voicewatch.media.prompt import BadClip, Prompts
 from voicewatch.media.webrtc import WebRtc
 from voicewatch.processes.link import Link
 from voicewatch.processes.messages import (
@@ -27,12 +28,13 @@ from voicewatch.processes.messages import (
     MarkClause,
     Message,
     OpenCall,
+    SendDigits,
     SetAudibility,
     TrickleLeg,
 )
 from voicewatch.processes.problem import Problem
 from voicewatch.processes.sockets import Sockets
-from voicewatch.settings import Settings
+from voicewatch.settings import BadSettings, Settings
 
 log = structlog.get_logger(__name__)
 
@@ -69,11 +71,16 @@ class MediaProcess:
             max_candidates=media.max_candidates,
             lull=self.engine.lull,
         )
+        try:
+            prompts = Prompts(spoken_clip=media.handoff_notice_clip, hold_clip=media.hold_audio_clip)
+        except BadClip as error:
+            raise BadSettings(str(error)) from None
         self.bridge = Bridge(
             self.engine,
             self._webrtc,
             feeds,
             media,
+            prompts,
             process=name,
             report=self._front.report,
             signal=self._front.signal,
@@ -106,6 +113,8 @@ class MediaProcess:
                 return bridge.set_audibility(command)
             case MarkClause():
                 return bridge.mark_clause(command.call_id, command.seat_id)
+            case SendDigits():
+                return bridge.send_digits(command.call_id, command.seat_id, command.digits)
             case CloseCall():
                 return bridge.close_call(command.call_id, command.reason)
         raise Problem(400, "Bad command", f"a media process does not know the command {command.type!r}")

@@ -1,8 +1,8 @@
 """What a customer may hear that nobody says: hold audio, the sign that a human takes over, pressed keys.
 
-A `Prompt` is heard like a leg (`sounding`, `heard`, `heard_at`): the room mixes and ramps it as one. All sounds
-are made here, but the spoken notice, a clip of our own synthesis (see prompts/README.md), and what the operator
-gives instead.
+A `Prompt` is heard like a leg (`sounding`, `heard`, `heard_at`): the room mixes and ramps it as one. All
+sounds are made here, but the spoken notice, a clip of our own synthesis (see prompts/README.md), and what the
+operator gives instead.
 """
 
 from __future__ import annotations
@@ -21,9 +21,13 @@ KEY_MS, BETWEEN_KEYS_MS = 120, 80
 MAX_CLIP_S = 30
 SPOKEN = Path(__file__).with_name("prompts") / "spoken.wav"
 _FULL_SCALE = 32_767
-_ROWS_HZ = {key: hz for keys, hz in (("123A", 697), ("456B", 770), ("789C", 852), ("*0#D", 941)) for key in keys}
+_ROWS_HZ = {
+    key: hz for keys, hz in (("123A", 697), ("456B", 770), ("789C", 852), ("*0#D", 941)) for key in keys
+}
 _COLUMNS_HZ = {
-    key: hz for keys, hz in (("147*", 1_209), ("2580", 1_336), ("369#", 1_477), ("ABCD", 1_633)) for key in keys
+    key: hz
+    for keys, hz in (("147*", 1_209), ("2580", 1_336), ("369#", 1_477), ("ABCD", 1_633))
+    for key in keys
 }
 """ITU-T Q.23."""
 
@@ -72,7 +76,10 @@ class Prompts:
     """The sounds of one process. Raises BadClip for a file that cannot be used."""
 
     def __init__(self, *, spoken_clip: str = "", hold_clip: str = "") -> None:
-        self.notices = {"tone": _rows(_two_notes()), "spoken": read_clip(Path(spoken_clip) if spoken_clip else SPOKEN)}
+        self.notices = {
+            "tone": _rows(_two_notes()),
+            "spoken": read_clip(Path(spoken_clip) if spoken_clip else SPOKEN),
+        }
         self.hold = read_clip(Path(hold_clip)) if hold_clip else _rows(_calm())
 
     @property
@@ -118,7 +125,9 @@ def _calm() -> Samples:
     length_s = 3.0
     at = _seconds(length_s)
     swell = np.sin(np.pi * at / length_s) ** 2
-    parts = [sum(np.sin(2 * np.pi * hz * at) / (place + 1) for place, hz in enumerate(chord)) for chord in chords]
+    parts = [
+        sum(np.sin(2 * np.pi * hz * at) / (place + 1) for place, hz in enumerate(chord)) for chord in chords
+    ]
     return _at_level(np.concatenate([part * (0.15 + 0.85 * swell) for part in parts]), HOLD_DBFS)
 
 
@@ -135,7 +144,8 @@ def _soft(sound: Samples, edge_s: float) -> Samples:
 
 
 def _at_level(sound: Samples, dbfs: float) -> Samples:
-    return sound * (10 ** (dbfs / 20) / np.sqrt(np.mean(sound**2)))
+    levelled: Samples = sound * (10 ** (dbfs / 20) / np.sqrt(np.mean(sound**2)))
+    return levelled
 
 
 def _rows(sound: Samples) -> Pcm:

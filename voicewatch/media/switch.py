@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 
-from voicewatch.core.audibility import Table
+from voicewatch.core.audibility import NOTICE, Table
 from voicewatch.core.events import AudibilityChanged
 from voicewatch.processes.messages import SetAudibility
 
+UNDERWAY_MS = 200
+"""What somebody said before he was to be heard may be in his receive buffer for so long; it stays unheard."""
+
 
 class Switch:
-    """Versions only rise. A change may wait for a leg to be live, then for a clause to end."""
+    """Versions only rise. A change may wait for a leg to be live, then for a clause to end.
 
-    __slots__ = ("_call_id", "_fallbacks", "_limit_ms", "_may_since_ms", "_on_fallback", "_silence_ms",
-                 "_waiting", "table", "version")  # fmt: skip
+    With a notice it comes in two steps: the old voice is gone and the notice is heard; then the new voice is.
+    """
 
-    def __init__(self, call_id: str, *, takeover_limit_ms: int, clause_silence_ms: int) -> None:
+    __slots__ = ("_asked_ms", "_call_id", "_fallbacks", "_limit_ms", "_may_since_ms", "_notice_ms",
+                 "_noticed", "_on_fallback", "_silence_ms", "_waiting", "table", "version")  # fmt: skip
+
+    def __init__(
+        self,
+        call_id: str,
+        *,
+        takeover_limit_ms: int,
+        clause_silence_ms: int,
+        notice_ms: Mapping[str, int] | None = None,
+    ) -> None:
+        """`notice_ms`: how long each kind of notice lasts."""
         self.table: Table = {}
         self.version = 0
+        self._notice_ms = notice_ms or {}
+        self._noticed: tuple[SetAudibility, int] | None = None
+        self._asked_ms: int | None = None
         self._call_id = call_id
         self._limit_ms, self._silence_ms = takeover_limit_ms, clause_silence_ms
         self._fallbacks: dict[str, Table] = {}
@@ -27,7 +44,17 @@ class Switch:
 
     @property
     def is_waiting(self) -> bool:
-        return self._waiting is not None
+        return self._waiting is not None or self._noticed is not None
+
+    @property
+    def awaits_live(self) -> str | None:
+        """The seat whose leg is waited for."""
+        return None if self._waiting is None else self._waiting.needs_live
+
+    @property
+    def notice(self) -> str:
+        """The kind that is being heard; empty while none is."""
+        return "" if self._noticed is None else self._noticed[0].notice
 
     @property
     def newest_version(self) -> int:
@@ -42,7 +69,7 @@ class Switch:
         """Take a newer table as the next one; False when it is not newer than what is in force or waiting."""
         if wanted.version <= self.newest_version:
             return False
-        self._waiting, self._may_since_ms = wanted, None
+        self._waiting, self._asked_ms, self._may_since_ms = wanted, None, None
         return True
 
     def clause_marked(self, seat_id: str, at_ms: int) -> AudibilityChanged | None:
@@ -55,7 +82,15 @@ class Switch:
     def tick(self, at_ms: int, live: Set[str], unvoiced_ms: Mapping[str, int]) -> AudibilityChanged | None:
         """`live`: seats whose leg is proved; `unvoiced_ms`: by connected seat, how long it has been quiet."""
         waiting = self._waiting
-        if waiting is None or (waiting.needs_live is not None and waiting.needs_live not in live):
+        if self._noticed is not None and at_ms >= self._noticed[1]:
+            return self._finish(self._noticed[0], at_ms)
+        if waiting is None:
+            return None
+        if self._asked_ms is None:
+            self._asked_ms = at_ms
+        if at_ms - self._asked_ms < UNDERWAY_MS and self._is_newly_heard(waiting):
+            return None
+        if waiting.needs_live is not None and waiting.needs_live not in live:
             self._may_since_ms = None
             return None
         if self._may_since_ms is None:
@@ -77,14 +112,31 @@ class Switch:
         fallback = self._fallbacks.get(seat_id)
         if fallback is None or self._on_fallback or not _differ(fallback, self.table, without=seat_id):
             return None
-        self.table, self._on_fallback = fallback, True
+        self.table, self._on_fallback, self._noticed = fallback, True, None
         return self._changed(at_ms, "fallback", f"{seat_id} lost")
 
+    def _is_newly_heard(self, wanted: SetAudibility) -> bool:
+        """Whether somebody who is there already comes to be heard by one who did not hear him."""
+        return any(
+            speaker in self.table and speaker not in self.table.get(listener, ())
+            for listener, heard in wanted.hears.items()
+            for speaker in heard
+            if listener in self.table
+        )
+
     def _apply(self, wanted: SetAudibility, at_ms: int) -> AudibilityChanged:
-        self.version, self.table = wanted.version, as_table(wanted.hears)
         self._fallbacks = {seat: as_table(table) for seat, table in wanted.fallbacks.items()}
-        self._on_fallback = False
-        self._waiting, self._may_since_ms = None, None
+        self._waiting, self._asked_ms, self._may_since_ms = None, None, None
+        notice_ms = self._notice_ms.get(wanted.notice, 0)
+        if notice_ms and wanted.needs_live is not None:
+            self.version, self.table = wanted.version, _with_notice(as_table(wanted.hears), wanted.needs_live)
+            self._on_fallback, self._noticed = False, (wanted, at_ms + notice_ms)
+            return self._changed(at_ms, "command", f"notice: {wanted.notice}")
+        return self._finish(wanted, at_ms)
+
+    def _finish(self, wanted: SetAudibility, at_ms: int) -> AudibilityChanged:
+        self.version, self.table = wanted.version, as_table(wanted.hears)
+        self._on_fallback, self._noticed = False, None
         return self._changed(at_ms, "command", wanted.why)
 
     def _changed(self, at_ms: int, cause: str, why: str) -> AudibilityChanged:
@@ -103,6 +155,14 @@ class Switch:
 def as_table(hears: Mapping[str, list[str]]) -> Table:
     """The table as told; nobody hears himself whatever was told."""
     return {listener: frozenset(heard) - {listener} for listener, heard in hears.items()}
+
+
+def _with_notice(table: Table, newcomer: str) -> Table:
+    """The notice in the newcomer's place, for him too, so that he knows when to begin."""
+    return {
+        listener: heard - {newcomer} | {NOTICE} if newcomer in heard or listener == newcomer else heard
+        for listener, heard in table.items()
+    }
 
 
 def _differ(one: Table, other: Table, without: str) -> bool:

@@ -24,34 +24,59 @@ class LegNews(Enum):
     LOST = "lost"
 
 
+LEAST_UNSEEN_MS = 1_800
+"""One who only listens shows himself by ICE consent (RFC 7675), about once a second."""
+
+
 class LegWatch:
-    """Follows one connected leg by its packets. A leg that only listens is proved and held by ICE alone."""
+    """Follows one connected leg by its packets; one that only listens by anything that comes from it.
 
-    __slots__ = ("_lost_ms", "_proved", "_since", "_stalled_ms", "speaks", "state")
+    A lost leg is still followed: it recovers when packets come again. With `may_idle` a leg is not lost while
+    anything comes from it (a bot that sends nothing between two sentences).
+    """
 
-    def __init__(self, *, stalled_ms: int, lost_ms: int, speaks: bool) -> None:
+    __slots__ = ("_lost_ms", "_may_idle", "_proved", "_since", "_stalled_ms", "speaks", "state")
+
+    def __init__(self, *, stalled_ms: int, lost_ms: int, speaks: bool, may_idle: bool = False) -> None:
         self.state = LegState.UNPROVED
         self.speaks = speaks
+        self._may_idle = may_idle
         self._stalled_ms, self._lost_ms = stalled_ms, lost_ms
         self._since = 0
         self._proved = False
 
-    def tick(self, quiet_ms: float, decoded: int) -> LegNews | None:
-        """`quiet_ms`: since the last packet (or the connection); `decoded`: packets decoded so far."""
+    def tick(self, quiet_ms: float, decoded: int, unseen_ms: float) -> LegNews | None:
+        """`quiet_ms`: since the last packet (or the connection); `decoded`: packets decoded so far;
+        `unseen_ms`: since anything came."""
         if not self.speaks:
-            return self._live() if self.state is LegState.UNPROVED else None
+            return self._tick_listener(unseen_ms)
         if self.state is LegState.LIVE:
             return self._stall(decoded) if quiet_ms >= self._stalled_ms else None
+        if self.state is not LegState.UNPROVED and decoded - self._since >= RECOVERED_AFTER_CHUNKS:
+            return self._recover()
         if self.state is LegState.LOST:
             return None
-        if quiet_ms >= self._lost_ms:
-            self.state = LegState.LOST
+        if (unseen_ms if self._may_idle else quiet_ms) >= self._lost_ms:
+            self.state, self._since = LegState.LOST, decoded
             return LegNews.LOST
         if self.state is LegState.STALLED:
-            return self._recover() if decoded - self._since >= RECOVERED_AFTER_CHUNKS else None
+            return None
         if decoded >= LIVE_AFTER_CHUNKS:
             return self._live()
         return self._stall(decoded) if quiet_ms >= self._stalled_ms else None
+
+    def _tick_listener(self, unseen_ms: float) -> LegNews | None:
+        stalled_ms = max(self._stalled_ms, LEAST_UNSEEN_MS)
+        if self.state is LegState.UNPROVED:
+            return self._live()
+        if self.state is LegState.LIVE:
+            return self._stall(0) if unseen_ms >= stalled_ms else None
+        if unseen_ms < stalled_ms:
+            return self._recover()
+        if self.state is LegState.STALLED and unseen_ms >= self._lost_ms:
+            self.state = LegState.LOST
+            return LegNews.LOST
+        return None
 
     def _live(self) -> LegNews:
         self.state, self._proved = LegState.LIVE, True

@@ -26,12 +26,14 @@ from aiortc import (
 )
 from aiortc.sdp import candidate_from_sdp
 
+from voicewatch.media.dtmf import DigitWriter
 from voicewatch.media.offers import (
     BadOffer,
     CandidatePolicy,
     digits_type,
     screen_fragment,
     screen_offer,
+    takes_keys,
     with_digits,
 )
 from voicewatch.media.srtp import Srtp
@@ -42,8 +44,9 @@ log = structlog.get_logger(__name__)
 CONNECT_LIMIT_S = 15
 MAX_FLIGHTS = 16
 """DTLS datagrams of one peer that wait for a lull; more are dropped, as by a network, and sent again."""
-CONSENT_INTERVAL_S, CONSENT_FAILURES = 1, 4
-"""A vanished peer is known 4 to 5 s after (RFC 7675; aioice's own figures mean 31 s)."""
+CONSENT_INTERVAL_S, CONSENT_FAILURES = 1, 20
+"""Consent ends 30 s after the last answer, as RFC 7675 has it; an answer a second shows that a silent peer is
+there. That a leg is stalled or lost is known by its packets, long before."""
 
 PRIVATE_NAMES = {
     "aioice.ice": ("get_host_addresses", "CONSENT_INTERVAL", "CONSENT_FAILURES"),
@@ -71,10 +74,13 @@ Lull = Callable[[], Awaitable[None]]
 class MediaPath:
     """A connected peer's sockets and keys. Everything here is for the engine's tick: nothing waits."""
 
-    __slots__ = ("_address", "_ice", "_protect", "_sock", "_srtp", "cname", "digits_type", "listens",
-                 "payload_type", "sockets", "speaks", "ssrc", "unprotect", "unprotect_rtcp")  # fmt: skip
+    __slots__ = ("_address", "_ice", "_keys", "_protect", "_sock", "_srtp", "cname", "digits_type", "listens",
+                 "payload_type", "sockets", "speaks", "ssrc", "takes_keys", "unprotect",
+                 "unprotect_rtcp")  # fmt: skip
 
-    def __init__(self, pc: RTCPeerConnection, cname: bytes, digits_type: int | None) -> None:
+    def __init__(
+        self, pc: RTCPeerConnection, cname: bytes, digits_type: int | None, *, takes_keys: bool
+    ) -> None:
         transceiver = pc.getTransceivers()[0]
         dtls = transceiver.sender.transport
         self._ice = dtls.transport._connection
@@ -83,6 +89,8 @@ class MediaPath:
         self.ssrc: int = transceiver.sender._ssrc
         self.payload_type = _payload_type(transceiver)
         self.digits_type = digits_type
+        self.takes_keys = takes_keys
+        self._keys: DigitWriter | None = None
         self.cname = cname
         self.speaks = transceiver.currentDirection in ("recvonly", "sendrecv")
         """The peer sends to us."""
@@ -103,11 +111,31 @@ class MediaPath:
 
     def send(self, packet: bytes) -> bool:
         """False when the system would not take it (buffer full, no route): a packet lost, as on the way."""
+        if self._keys is not None:
+            packet = self._send_key(self._keys, packet)
         sealed = self._protect(packet)
         try:
             return sealed is not None and self._sock.sendto(sealed, self._address) > 0
         except OSError:
             return False
+
+    @property
+    def keys_busy(self) -> bool:
+        return self._keys is not None
+
+    def send_keys(self, digits: str) -> bool:
+        """From now on these keys are sent in the place of voice; False if the peer takes none."""
+        if self.digits_type is None or not self.takes_keys:
+            return False
+        self._keys = DigitWriter(self.digits_type)
+        self._keys.write(digits)
+        return True
+
+    def _send_key(self, keys: DigitWriter, packet: bytes) -> bytes:
+        replaced = keys.instead_of(packet)
+        if not keys.is_busy:
+            self._keys = None
+        return replaced
 
     def send_rtcp(self, packet: bytes) -> bool:
         sealed = self._srtp.protect_rtcp(packet)
@@ -133,6 +161,7 @@ class Connection:
         self._lull = lull
         self._candidates = 0
         self._digits_type: int | None = None
+        self._takes_keys = False
         self._flights: set[asyncio.Task[None]] = set()
         self._on_connected, self._on_closed = on_connected, on_closed
         self._is_connected = self._is_closed = False
@@ -167,7 +196,7 @@ class Connection:
         self._take_handshakes_slowly(transceiver.sender.transport.transport._connection)
         await self._lull()
         await self._pc.setLocalDescription(answer)
-        self._digits_type = digits_type(offer)
+        self._digits_type, self._takes_keys = digits_type(offer), takes_keys(offer)
         return with_digits(str(self._pc.localDescription.sdp), offer)
 
     def _take_handshakes_slowly(self, ice: Any) -> None:
@@ -212,7 +241,8 @@ class Connection:
             self._is_connected = True
             self._limit.cancel()
             cname = _cname(self._pc.localDescription.sdp)
-            self._on_connected(MediaPath(self._pc, cname, self._digits_type))
+            path = MediaPath(self._pc, cname, self._digits_type, takes_keys=self._takes_keys)
+            self._on_connected(path)
         elif state in ("failed", "closed"):
             self._give_up()
 
