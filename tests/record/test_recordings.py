@@ -305,6 +305,44 @@ def test_ids_from_outside_make_no_paths(tmp_path: Path, bad: str) -> None:
         recorder.open(MEDIA, opening(seat=bad))
 
 
+def test_a_pause_is_silent_and_the_time_stays(tmp_path: Path) -> None:
+    told = Told()
+    recorder = recorder_in(tmp_path, told)
+    recorder.open(MEDIA, opening())
+    feed(recorder, 0)
+    recorder.pause("call1", 1000)
+    feed(recorder, 1000)
+    recorder.resume("call1", 2000)
+    feed(recorder, 1500, count=25)  # on its way since before
+    feed(recorder, 2000)
+    recorder.pause("call1", 3000)
+    assert recorder.paused_calls() == ["call1"]
+    assert recorder_in(tmp_path, told).paused_calls() == ["call1"]
+    feed(recorder, 3000)
+    recorder.forget("call1")
+    assert recorder_in(tmp_path, told).paused_calls() == []
+    (segment,) = told.segments
+    assert (segment.start_ms, segment.duration_ms, segment.packets, told.gaps) == (0, 3000, 100, [])
+    samples = decoded(tmp_path / segment.path)
+    assert loudness(samples, 100, 950) > 0.3
+    assert loudness(samples, 1050, 1980) == 0
+    assert loudness(samples, 2200, 2950) > 0.3
+    with pytest.raises(BadId):
+        recorder.pause("../x", 0)
+
+
+def test_without_its_key_a_call_is_not_recorded_and_that_is_told(tmp_path: Path) -> None:
+    told = Told()
+    keys: list[bytes | None] = [None, KEY]
+    recorder = Recorder(tmp_path, told, lambda call_id: keys.pop(0))
+    recorder.open(MEDIA, opening())
+    feed(recorder, 0, count=300)
+    recorder.close_all()
+    (gap,), (segment,) = told.gaps, told.segments
+    assert (gap.start_ms, gap.end_ms, gap.reason, segment.start_ms) == (0, 5000, "no_key", 5000)
+    assert recorder.status(0).failures == 1
+
+
 def test_malformed_ticks_are_refused(tmp_path: Path) -> None:
     recorder = recorder_in(tmp_path, Told())
     with pytest.raises(ValueError, match="count"):
@@ -450,13 +488,13 @@ def keys_in(data: Path, *call_ids: str) -> list[bytes]:
 
 
 @contextlib.contextmanager
-def recorder_process(sockets: Sockets, data: Path) -> Iterator[None]:
+def recorder_process(sockets: Sockets, data: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Killed at the end."""
     sockets.path("recorder").unlink(missing_ok=True)
     command = [sys.executable, "-m", "tests.record.recorder_child", str(sockets.run_dir), str(data)]
     with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as started:
         try:
-            yield
+            yield started
         finally:
             started.kill()
 

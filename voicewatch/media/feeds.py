@@ -3,7 +3,8 @@
 The last seconds of each seat's chunks are kept; the place where the model stands in them moves on only when
 a message was taken. So a full pipe, a slow model and a dead one are the same thing here: the model falls
 behind, is fed at up to `CATCH_UP_CHUNKS` a tick when it can take more, and what it could not get in time
-is told as a transcript gap.
+is told as a transcript gap. Packets are not kept: what the recorder's pipe does not take is told as a gap of
+the recording. Of what it misses while it is dead the recorder tells itself.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from voicewatch.core.events import Fact, Role, TranscriptGap
+from voicewatch.core.events import Fact, RecordingGap, Role, TranscriptGap
 from voicewatch.media.opus import CHUNK_MS, CHUNK_SAMPLES
 from voicewatch.processes.messages import Audio, CloseStream, Message, OpenStream, Packets
 
@@ -59,6 +60,8 @@ class Stream:
     missed_why: str = ""
     voice_gone_ms: int | None = None
     """First voiced chunk that left the ring before it was known to be durable."""
+    unrecorded_from_ms: int | None = None
+    """First packet that a recorder who does not read was not given; until one is taken again."""
     known_to_model: bool = False
     known_to_recorder: bool = False
 
@@ -74,6 +77,8 @@ class Feeds:
         self._streams: dict[int, Stream] = {}
         self._next_number = 0
         self._packets: list[bytes] = []
+        self._sent: list[tuple[Stream, int]] = []
+        """(stream, at_ms) of each of `_packets`."""
 
     # -------------------------------------------------------------- streams
 
@@ -95,6 +100,8 @@ class Feeds:
             self._model.tell(closing)
         if stream.known_to_recorder:
             self._recorder.tell(closing)
+        if stream.unrecorded_from_ms is not None:
+            self._tell_unrecorded(stream, stream.unrecorded_from_ms, at_ms)
         if stream.waiting:
             if stream.missed_from_ms is None:
                 self._miss(stream)
@@ -123,6 +130,7 @@ class Feeds:
     def recorder_came(self) -> None:
         for stream in self._streams.values():
             stream.known_to_recorder = False
+            stream.unrecorded_from_ms = None
 
     # -------------------------------------------------------------- each tick
 
@@ -148,15 +156,22 @@ class Feeds:
                 stream.known_to_recorder = self._recorder.connected and self._recorder.tell(_opening(stream))
             if stream.known_to_recorder:
                 self._packets.append(_PACKET.pack(stream.number, at_ms, len(packet)) + packet)
+                self._sent.append((stream, at_ms))
             else:
                 self.packets_dropped += 1
+                if self._recorder.connected:
+                    self._note_recorded(stream, at_ms, False)
 
     def flush(self) -> None:
         """Send this tick's messages."""
         if self._packets:
-            if not self._recorder.tell(Packets(count=len(self._packets)), b"".join(self._packets)):
+            taken = self._recorder.tell(Packets(count=len(self._packets)), b"".join(self._packets))
+            if not taken:
                 self.packets_dropped += len(self._packets)
+            for stream, at_ms in self._sent:
+                self._note_recorded(stream, at_ms, taken)
             self._packets.clear()
+            self._sent.clear()
         if self._model.connected:
             self._feed_model()
 
@@ -180,6 +195,26 @@ class Feeds:
                 self._tell_missed(stream, stream.waiting[0][0])
             for _ in range(count):
                 stream.waiting.popleft()
+
+    def _note_recorded(self, stream: Stream, at_ms: int, taken: bool) -> None:
+        since_ms = stream.unrecorded_from_ms
+        if not taken:
+            stream.unrecorded_from_ms = at_ms if since_ms is None else since_ms
+        elif since_ms is not None:
+            stream.unrecorded_from_ms = None
+            self._tell_unrecorded(stream, since_ms, at_ms)
+
+    def _tell_unrecorded(self, stream: Stream, start_ms: int, end_ms: int) -> None:
+        self._report(
+            RecordingGap(
+                call_id=stream.call_id,
+                at_ms=end_ms,
+                seat_id=stream.seat_id,
+                start_ms=start_ms,
+                end_ms=end_ms,
+                reason="overload",
+            )
+        )
 
     def _miss(self, stream: Stream) -> None:
         stream.missed_from_ms = stream.waiting[0][0]
