@@ -16,7 +16,7 @@ from typing import Any
 from audio_models.foreign import foreign_language
 from audio_models.reader import SENTIMENTS, YES_NO
 from audio_models.text import plain
-from scorers.grammar import lines, written_out
+from scripts.scorers.grammar import lines, written_out
 
 CUSTOMER_ONLY = tuple(name for name in YES_NO if not name.startswith("ai_"))
 AI_ONLY = tuple(name for name in YES_NO if name.startswith("ai_"))
@@ -87,7 +87,7 @@ def goemotions(data: Path, *, dev: bool = False) -> Iterator[Example]:
         emotions = set(row["emotions"])
         if row["label"] == "mixed" or dev != (share(row["group"]) < 0.08):
             continue
-        if row["label"] != "negative" and "confusion" not in emotions and share(row["text"]) > 0.55:
+        if row["label"] != "negative" and "confusion" not in emotions and share(row["text"]) > 0.42:
             continue
         confused = float("confusion" in emotions)
         yes = {
@@ -118,15 +118,16 @@ def amazon(data: Path) -> Iterator[Example]:
 
 
 BANK_TROUBLE = (
-    "not_working declined failed lost_or_stolen compromised not_recognised not_received wrong_ extra_charge "
-    "fee_charged pending_ not_showing swallowed reverted charged_twice blocked unable_to not_updated not_as"
-).split()  # noqa: SIM905
+    *("not_working", "declined", "failed", "lost_or_stolen", "compromised", "not_recognised", "not_received"),
+    *("wrong_", "extra_charge", "fee_charged", "pending_", "not_showing", "swallowed", "reverted", "blocked"),
+    *("charged_twice", "unable_to", "not_updated", "not_as"),
+)
 
 
 def banking(data: Path) -> Iterator[Example]:
     """Questions to a bank: a trouble told is mildly negative, a question is not."""
     for row in rows(data / "banking77_train.jsonl"):
-        if share(row["text"]) > 0.3:
+        if share(row["text"]) > 0.22:
             continue
         label = row["label"].lower()
         trouble = any(part in label for part in BANK_TROUBLE)
@@ -175,6 +176,7 @@ def own_text(seed: int, each: int) -> Iterator[Example]:
     """All of `scorers/text`, each line written out at most `each` times."""
     rng = random.Random(seed)
     yield from _customer(rng, each)
+    yield from _chat(rng, each)
     yield from _consent(rng, each)
     yield from _ai(rng)
     yield from _tasks(rng, each)
@@ -201,6 +203,14 @@ def _customer(rng: random.Random, each: int) -> Iterator[Example]:
         told = _told(line.header)
         for text in written_out(line.text, rng, each):
             yield Example(text, **told, source="own", group=line.text)
+
+
+def _chat(rng: random.Random, each: int) -> Iterator[Example]:
+    for line in lines("chat"):
+        told = _told(line.header)
+        known = {name: told["yes"][name] for name in ("uncertain", "confused", "wants_human")}
+        for text in written_out(line.text, rng, each):
+            yield Example(text, **(told | {"yes": known}), source="own_chat", group=line.text)
 
 
 def _consent(rng: random.Random, each: int) -> Iterator[Example]:

@@ -6,6 +6,7 @@ training on one core a matter of half an hour.
 
 from __future__ import annotations
 
+import pickle
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from audio_models.conversation import compared_with, facts_of
 from audio_models.reader import ANSWERS, LAYERS, SENTIMENTS, WIDTH, YES_NO, Earlier, Network
 from audio_models.text import Plain, plain
 from audio_models.wordpiece import WordPiece
-from scorers.examples import Example
+from scripts.scorers.examples import Example
 
 FROZEN = 3
 LIMIT = 64
@@ -73,6 +74,17 @@ class Texts:
             self.plain[text] = said[row]
             self._states[text] = lower[row, : len(cut[row])].half().numpy()
             self._meaning[text] = meaning[row].numpy().copy()
+
+    def keep(self, path: Path) -> None:
+        """What was read, for another training: reading takes as long as an epoch."""
+        with path.open("wb") as file:
+            pickle.dump((self._states, self._meaning), file)
+
+    def recall(self, path: Path) -> None:
+        """What an earlier training had read, of the same MiniLM."""
+        with path.open("rb") as file:
+            self._states, self._meaning = pickle.load(file)
+        self.plain = {text: plain(text) for text in self._states}
 
     def meaning(self, text: str) -> NDArray[np.float32]:
         return self._meaning[text]

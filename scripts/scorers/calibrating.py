@@ -1,0 +1,151 @@
+"""From logits to probabilities, on labelled utterances that the training did not see.
+
+Answers by the `dev` part, the label also by a corpus that a second network had never met, likeness by groups
+of sentences that mean the same, the need of a person by dialogues.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from audio_models.escalation import REASONS, TurnSigns, features_of
+from audio_models.feeling import word_feeling
+from numpy.typing import NDArray
+
+from audio_models.api import ScoreRequest, Turn
+from audio_models.cues import find_cues
+from audio_models.reader import ANSWERS, SENTIMENTS, YES_NO
+from audio_models.reading import TurnReader
+from audio_models.scorer import CUE_OF_ANSWER, ReadingScorer
+from audio_models.text import plain
+from scripts.scorers.examples import Example, rows
+from scripts.scorers.fitting import label_line, logistic, named
+from scripts.scorers.grammar import lines
+
+PULL = 2.0
+SLOPE, WORDS = 0.8, 1.0
+"""Believed before any label is seen: a little overconfident, and patterns are right more often than not."""
+WORDS_OF = {answer: cue for side in ("customer", "ai") for answer, cue in CUE_OF_ANSWER[side].items()}
+ESCALATION_PRIOR = {
+    "asks_human": 4.5, "angry": 1.5, "low_mood": 1.5, "confused": 1.0, "consent_unclear": 1.5, "repeats": 1.0,
+    "dissatisfied": 1.5, "stakes": 3.0, "vulnerable": 3.0, "ai_doubtful": 1.0, "ai_stuck": 1.0, "need": 2.0,
+    "complaint": 0.5, "length": 0.3,
+}  # fmt: skip
+ESCALATION_OFFSET = -4.0
+
+
+def logits_of(reader: TurnReader, examples: Sequence[Example]) -> NDArray[np.float32]:
+    """[examples, ANSWERS] by the network as it is shipped."""
+    found = [
+        answered.logits
+        for at in range(0, len(examples), 64)
+        for answered in reader.answer([(one.text, one.role, one.context) for one in examples[at : at + 64]])
+    ]
+    return np.stack(found)
+
+
+def answer_lines(logits: NDArray[np.float32], examples: Sequence[Example]) -> dict[str, dict[str, float]]:
+    """A Line for each answer; one without labels keeps what was believed."""
+    found = {}
+    for name in YES_NO:
+        known = [row for row, one in enumerate(examples) if name in one.yes]
+        at = ANSWERS.index(name)
+        patterns = [_pattern(examples[row], WORDS_OF[name]) for row in known]
+        features = np.column_stack([logits[known, at], patterns]) if known else np.zeros((0, 2))
+        truth = [examples[row].yes[name] >= 0.5 for row in known]
+        fitted = logistic(features, truth, [SLOPE, WORDS, 0.0], pull=PULL, least=[0.2, 0.0, -9.0])
+        slope, words, offset = (round(float(one), 3) for one in fitted)
+        found[name] = {"slope": slope, "offset": offset, "words": words}
+    return found
+
+
+def _pattern(one: Example, cue: str) -> float:
+    return next((found.value for found in find_cues(plain(one.text), one.role) if found.name == cue), 0.0)
+
+
+def label_figures(logits: NDArray[np.float32], examples: Sequence[Example]) -> dict[str, Any]:
+    """Temperature and offsets; the pieces come from several corpora, each counting for what it has."""
+    known = [row for row, one in enumerate(examples) if one.label is not None]
+    words = np.array([word_feeling(plain(examples[row].text))[0].balance for row in known])
+    truth = np.array([int(np.argmax(examples[row].label)) for row in known])  # type: ignore[arg-type]
+    return label_line(logits[known][:, : len(SENTIMENTS)], words, truth)
+
+
+def likeness_line(reader: TurnReader) -> dict[str, float]:
+    """Cosine to probability, on groups that mean the same."""
+    groups = [line.text.split(" | ") for line in lines("same")]
+    turns = [[turn.meaning for turn in reader.read(group)] for group in groups]
+    cosines, same = [], []
+    for number, group in enumerate(turns):
+        for at, one in enumerate(group):
+            cosines += [float(one @ other) for other in group[at + 1 :]]
+            same += [1.0] * (len(group) - at - 1)
+            others = [float(one @ other) for rest in turns[number + 1 :] for other in rest]
+            cosines += others
+            same += [0.0] * len(others)
+    # Pairs that mean something else are many more here than they matter.
+    share = sum(same) / (len(same) - sum(same))
+    weights = [1.0 if one else 3 * share for one in same]
+    slope, offset = logistic(np.array(cosines)[:, None], same, [12.0, -7.0], pull=0.01, weights=weights)
+    return {"slope": round(float(slope), 3), "offset": round(float(offset), 3), "words": 0.0}
+
+
+# ---------------------------------------------------------------- the need of a person
+
+
+def dialogue_signs(
+    scorer: ReadingScorer, dialogue: Mapping[str, Any]
+) -> Iterator[tuple[int, list[TurnSigns]]]:
+    """For each customer turn its place and the signs of the conversation up to it."""
+    turns = [Turn(turn["role"], turn["text"]) for turn in dialogue["turns"]]
+    for place, turn in enumerate(turns):
+        if turn.role == "customer":
+            request = ScoreRequest(turn.text, turn.role, context=turns[max(0, place - 12) : place])
+            signs = scorer.signs(request)
+            if signs:
+                yield place, signs
+
+
+def escalation_figures(scorer: ReadingScorer, dialogues: Path) -> Mapping[str, Any]:
+    """A regression on dialogues labelled with the turn from which a person is needed."""
+    names = list(REASONS)
+    features, truth = [], []
+    for dialogue in rows(dialogues):
+        told = dialogue["labels"]
+        for place, signs in dialogue_signs(scorer, dialogue):
+            found = features_of(signs)
+            features.append([found[name] for name in names])
+            truth.append(bool(told["should_escalate"]) and place >= told.get("turn", 0))
+    prior = [*(ESCALATION_PRIOR[name] for name in names), ESCALATION_OFFSET]
+    fitted = logistic(features, truth, prior, pull=0.15, least=[*([0.0] * len(names)), -20.0])
+    return named(names, fitted)
+
+
+def write(folder: Path, figures: Mapping[str, Any]) -> None:
+    """Changes these figures of the folder's calibration and leaves the others."""
+    path = folder / "calibration.json"
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.write_text(json.dumps(stored | dict(figures), indent=1) + "\n", encoding="utf-8")
+
+
+def unfitted() -> dict[str, Any]:
+    """What everything is before it is fitted."""
+    return {
+        "temperature": 1.3,
+        "label": {"negative": 0.0, "neutral": 0.0, "positive": 0.0, "words": 0.0},
+        "arousal": 0.8,
+        "answers": {name: {"slope": SLOPE, "offset": 0.0, "words": WORDS} for name in YES_NO},
+        "likeness": {"slope": 12.0, "offset": -7.0, "words": 0.0},
+        "recognition": {
+            "weights": {
+                "mean_doubt": 4.0, "worst_doubt": 0.5, "low_words": 2.0, "logprob": 1.0, "no_speech": 1.0,
+                "packed": 0.5, "pace": 0.5, "short": 0.0, "revised": 1.0,
+            },
+            "offset": -3.5,
+        },
+        "escalation": {"weights": dict(ESCALATION_PRIOR), "offset": ESCALATION_OFFSET},
+    }  # fmt: skip
