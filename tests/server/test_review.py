@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.server.house import House, until
 from tests.server.test_queues import waiting
 
@@ -56,4 +58,14 @@ async def test_a_reviewed_call_leaves_the_list(house: House) -> None:
         answer = await house.ask("POST", f"/api/calls/{row['call_id']}/labels", boss, told)
         assert answer.status_code == 204, answer.text
     assert (await house.ask("GET", "/api/review", boss)).json()["calls"] == []
+    told = (await house.ask("GET", "/api/insights?days=1", boss)).json()
+    assert (told["monitored"], told["escalated"], told["dropped"]) == (12, 12, 12)
+    assert told["judged"] == len(listed)
+    assert (await house.ask("GET", "/api/insights?days=0", boss)).status_code == 422
+    await house.end("front")
+    house.start_front()
+    await house.healthy()
+    async with asyncio.timeout(8):
+        while (await house.ask("GET", "/api/insights", boss)).json()["monitored"] < 12:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
     await eyes.close()

@@ -41,7 +41,11 @@ HIDDEN = frozenset({"type", "v", "call_id", "at_ms", "at", "seq", "words", "late
 
 
 def play(story: str, plan: RoutingPlan | None = None) -> Stage:
-    stage = Stage(plan=plan)
+    return go_on(Stage(plan=plan), story)
+
+
+def go_on(stage: Stage, story: str) -> Stage:
+    """Plays further lines on a stage."""
     for number, line in enumerate(story.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue

@@ -164,6 +164,7 @@ class CallState:
     zero_mono_ns: int = 0
     attributes: dict[str, str] = field(default_factory=dict)
     customer_name: str = ""
+    customer_key: str = ""
     recording_consent: bool = True
     disclosure: str = ""
     at_ms: int = 0
@@ -187,6 +188,10 @@ class CallState:
     alerts: dict[str, Alert] = field(default_factory=dict)
     escalations: dict[str, Escalation] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
+    wrapping: dict[str, int] = field(default_factory=dict)
+    """Offers whose agent does after-call work -> since when."""
+    wrap_up_ms: int = 0
+    """After-call work done."""
     refusals: dict[str, int] = field(default_factory=dict)
     """Agent -> when he last declined, missed or lost this call."""
     gaps: list[TranscriptGap] = field(default_factory=list)
@@ -339,6 +344,7 @@ def _started(call: CallState, fact: CallStarted) -> None:
     call.zero_mono_ns = fact.zero_mono_ns
     call.attributes = dict(fact.attributes)
     call.customer_name = fact.customer_name
+    call.customer_key = fact.customer_key
     call.recording_consent = fact.recording_consent
     call.disclosure = fact.disclosure
 
@@ -470,6 +476,10 @@ def _offer_changed(call: CallState, fact: OfferChanged) -> None:
     offer = call.offers.get(fact.offer_id)
     if offer is not None:
         offer.state = fact.state
+    if fact.state == OfferState.WRAPPING:
+        call.wrapping[fact.offer_id] = fact.at_ms
+    elif fact.offer_id in call.wrapping:
+        call.wrap_up_ms += fact.at_ms - call.wrapping.pop(fact.offer_id)
     if fact.state in (OfferState.REJECTED, OfferState.TIMEOUT):
         call.refusals[fact.agent_id] = fact.at_ms
 

@@ -20,6 +20,7 @@ from voicewatch.server.auth import COOKIE, Account, Codes, Tokens, check_origin,
 from voicewatch.server.calls import Calls
 from voicewatch.server.feed import Feed
 from voicewatch.server.guard import Guard, problem_body
+from voicewatch.server.insights import Insights
 from voicewatch.server.metrics import Metrics
 from voicewatch.server.pages import Pages
 from voicewatch.server.presence import Presences
@@ -50,6 +51,7 @@ class Front:
     calls: Calls
     queues: Queues
     review: Review
+    insights: Insights
     feed: Feed
     ai_seats: AISeats
     presences: Presences

@@ -30,6 +30,7 @@ from voicewatch.server.connections import serve_http
 from voicewatch.server.desk import Desk
 from voicewatch.server.feed import Feed
 from voicewatch.server.http import Front, make_app
+from voicewatch.server.insights import KEPT, Insights
 from voicewatch.server.media_links import MediaLinks
 from voicewatch.server.metrics import Metrics
 from voicewatch.server.pages import Pages
@@ -115,7 +116,7 @@ class FrontProcess:
             record_failed=JournalFailed,
         )
         self._links = MediaLinks()
-        self._tables = TableKeeper(self.desk, self._links)
+        self._tables = TableKeeper(self.desk, self._links, settings.media.handoff_notice)
         self._rescue = Rescue(self.desk, self._links, self._tables, judgement.customer_grace_s)
         self._server = LinkServer(
             on_hello=self._hello, on_gone=self._gone, on_message=self._message, on_report=self._report
@@ -130,6 +131,7 @@ class FrontProcess:
             new_id=new_id,
         )
         self._presences = Presences(self.desk)
+        self._insights = Insights(self.desk, journal.read)
         self._feed = Feed(self.desk, self._presences, self._status.now)
         self._status.on_change = self._feed.signal
         self._recordings = Recordings(
@@ -156,6 +158,7 @@ class FrontProcess:
                 calls=calls,
                 queues=Queues(self.desk),
                 review=Review(self.desk),
+                insights=self._insights,
                 feed=self._feed,
                 ai_seats=self._ai_seats,
                 presences=self._presences,
@@ -222,6 +225,7 @@ class FrontProcess:
             facts = await self._journal.read(call_id)
             if not any(isinstance(fact, RecordComplete) for fact in facts):
                 self._closing.complete(call_id)
+        await self._insights.load(await self._journal.recent_calls(KEPT))
 
     async def _watch_status(self) -> None:
         while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 
 from voicewatch.core.labels import VALUES
 from voicewatch.server import requests as bodies
@@ -49,6 +49,13 @@ async def label(call_id: CallId, body: bodies.NewLabel, front: FrontOf, account:
 @queues.get("/review", summary="Ended calls drawn for somebody to look at")
 def review(front: FrontOf, account: Watcher) -> dict[str, Any]:
     return {"calls": front.review.queue(), "values": {about: list(known) for about, known in VALUES.items()}}
+
+
+@queues.get("/insights", summary="How the house does: figures of the calls of the last days")
+def insights(
+    front: FrontOf, account: Watcher, days: Annotated[int, Query(ge=1, le=366)] = 7
+) -> dict[str, Any]:
+    return front.insights.report(days)
 
 
 @queues.get("/callbacks", summary="Customers who are to be called back")
