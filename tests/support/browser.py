@@ -32,10 +32,12 @@ _MICROPHONE_AND_EAR = """
 (() => {
   const context = new AudioContext({sampleRate: 16000});
   const microphone = context.createMediaStreamDestination();
-  const hum = context.createConstantSource();   // keeps the stream alive while nobody speaks
-  const off = context.createGain();
-  off.gain.value = 0;
-  hum.connect(off).connect(microphone);
+  const room = context.createBuffer(1, 16000, 16000);   // a microphone that works hears the room
+  room.copyToChannel(Float32Array.from({length: 16000}, () => (Math.random() - 0.5) / 1000), 0);
+  const hum = context.createBufferSource();
+  hum.buffer = room;
+  hum.loop = true;
+  hum.connect(microphone);
   hum.start();
   navigator.mediaDevices.getUserMedia = async () => microphone.stream.clone();
   const heard = [];

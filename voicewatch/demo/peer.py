@@ -80,7 +80,7 @@ class Continuity:
 
 
 class Microphone:
-    """Says what it is given, otherwise digital silence; outlives the connections it is plugged into."""
+    """Says what it is given, otherwise the quiet of a room; outlives the connections it is plugged into."""
 
     def __init__(self) -> None:
         self._queue: deque[Pcm] = deque()  # bounded by what one party says at a time
@@ -101,7 +101,7 @@ class Microphone:
 
     def next_chunk(self) -> Pcm:
         """20 ms of int16 at 16 kHz."""
-        chunk = self._queue.popleft() if self._queue else _SILENCE
+        chunk = self._queue.popleft() if self._queue else _ROOM
         if not self._queue:
             self._finished.set()
         return chunk
@@ -134,7 +134,8 @@ class _MicrophoneTrack(MediaStreamTrack):
         return frame
 
 
-_SILENCE: Pcm = np.zeros(CHUNK, np.int16)
+_ROOM: Pcm = np.random.default_rng(1).normal(0, 10, CHUNK).astype(np.int16)
+"""-70 dBFS: no microphone that works sends digital silence."""
 
 
 class ClientPeer:

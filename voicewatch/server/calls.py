@@ -13,6 +13,7 @@ from typing import Any
 from voicewatch.core.call import CallState, Seat
 from voicewatch.core.events import (
     CallStarted,
+    DtmfSent,
     EscalationRaised,
     Fact,
     Mode,
@@ -20,7 +21,14 @@ from voicewatch.core.events import (
     SeatOpened,
 )
 from voicewatch.core.ids import customer_key
-from voicewatch.processes.messages import AttachLeg, CloseCall, DetachLeg, OpenCall, TrickleLeg
+from voicewatch.processes.messages import (
+    AttachLeg,
+    CloseCall,
+    DetachLeg,
+    OpenCall,
+    SendDigits,
+    TrickleLeg,
+)
 from voicewatch.processes.problem import Problem
 from voicewatch.server.ai_seat import AISeats
 from voicewatch.server.auth import Account, Tokens
@@ -292,6 +300,35 @@ class Calls:
             lambda director: director.escalate(call_id, at_ms, account.sub, reason, agent_id)
         )
         return _escalation_of(facts)
+
+    async def hold(self, account: Account, call_id: str) -> None:
+        at_ms = self._of_his_call(account, call_id)
+        await self._desk.command(lambda director: director.hold(call_id, at_ms, account.sub))
+
+    async def unhold(self, account: Account, call_id: str) -> None:
+        at_ms = self._of_his_call(account, call_id)
+        await self._desk.command(lambda director: director.unhold(call_id, at_ms, account.sub))
+
+    async def mute(self, account: Account, call_id: str, muted: bool) -> None:
+        at_ms = self._of_his_call(account, call_id)
+        await self._desk.command(lambda director: director.mute(call_id, at_ms, account.sub, muted))
+
+    async def press_keys(self, account: Account, call_id: str, digits: str, to: Role) -> dict[str, Any]:
+        """How they were sent: `events` or `tones`. Problem 409 if nobody is there to hear them."""
+        at_ms = self._of_his_call(account, call_id)
+        seat = next(iter(self._shown.call(call_id).open_seats(to)), None)
+        if seat is None:
+            raise Problem(409, "Nobody there", f"There is no {to} in this call.", field="to")
+        sent = await self._links.ask(
+            call_id, SendDigits(call_id=call_id, seat_id=seat.seat_id, digits=digits)
+        )
+        await self._desk.state(
+            *(
+                DtmfSent(call_id=call_id, at_ms=at_ms, seat_id=seat.seat_id, digit=digit, by=account.sub)
+                for digit in digits
+            )
+        )
+        return {"as": sent["as"]}
 
     async def nudge(self, account: Account, call_id: str, text: str) -> None:
         at_ms = self._of_his_call(account, call_id)

@@ -247,7 +247,7 @@ class Feed:
             return _gone_text(call_id)
         if viewer.is_customer:
             view = self._desk.shown.view(call_id, full=False, unmask=False)
-            few = {name: view[name] for name in ("call_id", "state", "voice", "voice_name")}
+            few = {name: view[name] for name in ("call_id", "state", "voice", "voice_name", "on_hold")}
             return json.dumps({"type": "call", "view": few})
         return f'{{"type": "call", "view": {self._view_text(call_id, full, viewer.account.may_unmask)}}}'
 

@@ -54,6 +54,15 @@ class Supervise(Body):
     mode: Mode
 
 
+class Mute(Body):
+    muted: bool
+
+
+class PressKeys(Body):
+    digits: Annotated[str, StringConstraints(pattern=r"^[0-9*#A-D]{1,32}$")]
+    to: Literal["customer", "ai"] = "customer"
+
+
 class NewRecording(Body):
     state: Literal["paused", "recording"]
     reason: Annotated[str, StringConstraints(max_length=200)] = ""

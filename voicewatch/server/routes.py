@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 
 from voicewatch import __version__
-from voicewatch.core.events import FACTS, SIGNALS
+from voicewatch.core.events import FACTS, SIGNALS, Role
 from voicewatch.processes.problem import Problem
 from voicewatch.server import requests as bodies
 from voicewatch.server.auth import CODE_MINUTES, COOKIE, Account, new_account
@@ -158,6 +158,28 @@ async def escalate(
 ) -> dict[str, Any]:
     wanted = body or bodies.Escalate()
     return {"escalation_id": await front.calls.escalate(account, call_id, wanted.reason, wanted.agent_id)}
+
+
+@calls.post("/{call_id}/hold", status_code=204, summary="The customer hears hold audio, and nobody hears him")
+async def hold(call_id: CallId, front: FrontOf, account: InCall) -> None:
+    await front.calls.hold(account, call_id)
+
+
+@calls.delete("/{call_id}/hold", status_code=204, summary="Hold ends")
+async def unhold(call_id: CallId, front: FrontOf, account: InCall) -> None:
+    await front.calls.unhold(account, call_id)
+
+
+@calls.put("/{call_id}/mute", status_code=204, summary="Mutes one's own seat, or lets it speak again")
+async def mute(call_id: CallId, body: bodies.Mute, front: FrontOf, account: InCall) -> None:
+    await front.calls.mute(account, call_id, body.muted)
+
+
+@calls.post("/{call_id}/dtmf", summary="Presses keys for the customer or the AI to hear")
+async def press_keys(
+    call_id: CallId, body: bodies.PressKeys, front: FrontOf, account: InCall
+) -> dict[str, Any]:
+    return await front.calls.press_keys(account, call_id, body.digits, Role(body.to))
 
 
 @calls.post("/{call_id}/nudge", status_code=204, summary="A text for the AI to read")

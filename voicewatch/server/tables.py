@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import structlog
 
@@ -23,6 +24,10 @@ log = structlog.get_logger()
 
 ASK_AGAIN_S = 0.25
 
+Notice = Literal["none", "tone", "spoken"]
+NOTICES: tuple[Notice, ...] = get_args(Notice)
+"""From the least to the most."""
+
 
 @dataclass
 class _Told:
@@ -35,7 +40,9 @@ class _Told:
 
 
 class TableKeeper:
-    def __init__(self, desk: Desk, links: MediaLinks) -> None:
+    def __init__(self, desk: Desk, links: MediaLinks, notice: Notice = "none") -> None:
+        """`notice`: what is heard before a human takes over, unless the call asks for more."""
+        self._notice = notice
         self._desk = desk
         self._links = links
         self._told: dict[str, _Told] = {}
@@ -85,7 +92,9 @@ class TableKeeper:
                     return
                 told.version = max(told.version, self._desk.shown.call(call_id).table_version) + 1
                 try:
-                    await self._links.ask(call_id, _command(call_id, told.version, wanted))
+                    await self._links.ask(
+                        call_id, _command(call_id, told.version, wanted, self._notice_in(call_id))
+                    )
                     told.home, told.key = home, wanted.version_key
                 except Problem as problem:
                     log.warning("table_not_set", call_id=call_id, title=problem.title)
@@ -93,8 +102,14 @@ class TableKeeper:
         finally:
             told.task = None
 
+    def _notice_in(self, call_id: str) -> Notice:
+        """A call's attribute may ask for more than the setting, never for less."""
+        asked = self._desk.shown.call(call_id).attributes.get("handoff_notice", "")
+        known = next((one for one in NOTICES if one == asked), self._notice)
+        return max(known, self._notice, key=NOTICES.index)
 
-def _command(call_id: str, version: int, wanted: Wanted) -> SetAudibility:
+
+def _command(call_id: str, version: int, wanted: Wanted, notice: Notice) -> SetAudibility:
     return SetAudibility(
         call_id=call_id,
         version=version,
@@ -102,6 +117,7 @@ def _command(call_id: str, version: int, wanted: Wanted) -> SetAudibility:
         fallbacks={seat: _lists(table) for seat, table in wanted.fallbacks.items()},
         after_clause_of=wanted.after_clause_of,
         needs_live=wanted.needs_live,
+        notice=notice if wanted.takes_over else "none",
     )
 
 
