@@ -50,6 +50,8 @@ def test_version_and_help(run: Run) -> None:
         (["demo", "--json", "x.json"], "--json needs --once"),
         (["token", "--role", "king"], "unknown role 'king'; known: customer"),
         (["models", "check", "/none"], "there is no folder /none"),
+        (["erase", "--data", "/none"], "--call ID or --customer ID"),
+        (["erase", "--call", "x", "--data", "/none"], "/none holds no record of calls"),
         (["analyze", "/none.wav", "--rules", "/none.toml"], "cannot read /none.toml: No such file"),
     ],
 )

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import secrets
+import shutil
 import signal
 import sys
 import tempfile
@@ -126,6 +128,11 @@ def _innermost(error: BaseException) -> BaseException:
 
 # ---------------------------------------------------------------- all of them
 
+LOCK = "serve.lock"
+"""In the data folder, which it keeps for one server and where it says how that is reached; and in the run
+folder."""
+RUN_FOLDER = "voicewatch-"
+
 
 def serve(settings: Settings) -> int:
     """Runs a server until SIGTERM or Ctrl-C; the exit status.
@@ -135,10 +142,36 @@ def serve(settings: Settings) -> int:
     with _data_folder(settings.data), _run_folder() as run_dir:
         sockets = Sockets(run_dir, {"http": bind_tcp(settings.host, settings.port)})
         logs.configure(settings.log_level, "keeper")
+        settings = _with_real_port(settings, sockets)
+        (settings.data / LOCK).write_text(_url(settings))
         try:
-            return asyncio.run(_keep(_with_real_port(settings, sockets), sockets))
+            return asyncio.run(_keep(settings, sockets))
         finally:
             sockets.close()
+
+
+def erase(data: Path, reason: str, *, call_id: str = "", customer_id: str = "") -> dict[str, list[str]]:
+    """{erased, live}: by the server that runs on this data folder, or without one.
+
+    Raises EraseFailed, BadSettings for a folder that holds no record.
+    """
+    if not (data / "journal" / "journal.db").exists():
+        raise BadSettings(f"{data} holds no record of calls; name the server's data folder with --data")
+    from voicewatch.record.erasing import erase_here
+    from voicewatch.record.journal import JournalFailed
+    from voicewatch.server.erasing import ACCOUNT, EraseFailed, erase_there
+
+    wanted = {"reason": reason} | ({"call_id": call_id} if call_id else {"customer_id": customer_id})
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(_held(data / LOCK))
+        except BlockingIOError:
+            return erase_there((data / LOCK).read_text(), data, wanted)
+        try:
+            erased = erase_here(data, ACCOUNT, reason, call_id=call_id, customer_id=customer_id)
+        except (JournalFailed, OSError) as error:
+            raise EraseFailed(str(error)) from None
+        return {"erased": erased, "live": []}
 
 
 async def _keep(settings: Settings, sockets: Sockets) -> int:
@@ -161,8 +194,7 @@ class Inline:
 
     @property
     def url(self) -> str:
-        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
-        return f"http://{host}:{self.settings.port}"
+        return _url(self.settings)
 
 
 @asynccontextmanager
@@ -174,6 +206,7 @@ async def run_inline(settings: Settings) -> AsyncIterator[Inline]:
     with _data_folder(settings.data), _run_folder() as run_dir:
         sockets = Sockets(run_dir, {"http": bind_tcp(settings.host, settings.port)})
         settings = _with_real_port(settings, sockets)
+        (settings.data / LOCK).write_text(_url(settings))
         planned = plans(settings)
         for plan in planned:
             for name in plan.listeners:
@@ -208,11 +241,46 @@ def _with_real_port(settings: Settings, sockets: Sockets) -> Settings:
     return settings.model_copy(update={"port": sockets.listener("http").getsockname()[1]})
 
 
+def _url(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
+
+
 @contextmanager
 def _run_folder() -> Iterator[Path]:
-    """For the Unix sockets; mode 0700, so that only this user can speak to the processes."""
-    with tempfile.TemporaryDirectory(prefix="voicewatch-") as folder:
-        yield Path(folder)
+    """For the Unix sockets; mode 0700, so that only this user can speak to the processes.
+
+    Held by a lock: what a killed keeper left is known by nobody holding it, and is removed by the next one.
+    """
+    with tempfile.TemporaryDirectory(prefix=RUN_FOLDER) as name:
+        folder = Path(name)
+        _remove_stale(folder)
+        with _held(folder / "starting"):
+            (folder / "starting").rename(folder / LOCK)  # seen only when held
+            yield folder
+
+
+def _remove_stale(own: Path) -> None:
+    """Run folders of this user whose server is dead. Without a lock in it a folder is none of ours."""
+    for lock in own.parent.glob(f"{RUN_FOLDER}*/{LOCK}"):
+        folder = lock.parent
+        try:
+            if folder != own and folder.stat().st_uid == os.getuid():
+                with _held(lock):
+                    shutil.rmtree(folder)
+        except OSError:  # it is in use, or has just been removed
+            continue
+
+
+@contextmanager
+def _held(lock: Path) -> Iterator[None]:
+    """OSError if somebody else holds it."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -220,7 +288,7 @@ def _data_folder(folder: Path) -> Iterator[None]:
     """Makes the data folder and holds it: two servers must not write one journal."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise BadSettings(
             f"cannot write the data folder {folder}: {error.strerror}; choose another with --data"

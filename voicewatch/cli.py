@@ -281,6 +281,45 @@ def score(jsonl: JsonlOption = False) -> None:
         print(json.dumps(scored, ensure_ascii=False), flush=True)
 
 
+@app.command()
+def erase(
+    call: Annotated[str, typer.Option(help="Id of one call.")] = "",
+    customer: Annotated[
+        str, typer.Option(help="All calls of a customer: the `customer_id` given with them, or his account.")
+    ] = "",
+    reason: Annotated[str, typer.Option(help="Why, for the list of what was erased.")] = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Erase a call, or all calls of a customer, for good: key, words and recordings.
+
+    What remains is that, when and by whom it was erased. A running server does it itself, and leaves calls
+    out that are still going on; the exit status is then 1.
+
+    Example: `voicewatch erase --customer c-1017 --reason "asked on 3 March" --data /srv/voicewatch`
+    """
+    from voicewatch.app import erase as erase_calls
+    from voicewatch.server.erasing import EraseFailed
+
+    if bool(call) == bool(customer):
+        raise Mistake("name what to erase: --call ID or --customer ID, one of them")
+    try:
+        done = erase_calls(_settings(config, data=data).data, reason, call_id=call, customer_id=customer)
+    except EraseFailed as error:
+        raise Mistake(f"not erased: {error}") from None
+    if as_json:
+        print(json.dumps(done))
+    else:
+        for call_id in done["erased"]:
+            print(f"erased {call_id}")
+        for call_id in done["live"]:
+            print(f"still going on, not erased: {call_id}")
+        if not done["erased"] and not done["live"]:
+            print("no such call" if call else "no call of this customer")
+    raise typer.Exit(int(bool(done["live"]) or not done["erased"]))
+
+
 @app.command("export")
 def export_calls(
     data: DataOption = None,

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from voicewatch import app
 from voicewatch.processes.keeper import Keeper, Plan
 from voicewatch.processes.sockets import Sockets
 from voicewatch.settings import Settings
@@ -125,3 +126,19 @@ def test_nobody_else_starts_a_process(name: str, given: str | None) -> None:
     assert ended.returncode == 2
     assert ended.stderr.startswith("voicewatch: ")
     assert ended.stderr.count("\n") == 1
+
+
+def test_what_a_killed_keeper_left_is_removed_and_what_a_living_one_holds_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dead, foreign = tmp_path / "voicewatch-dead", tmp_path / "voicewatch-foreign"
+    dead.mkdir()
+    (dead / "front.sock").touch()
+    (dead / app.LOCK).touch()
+    foreign.mkdir()
+    with app._run_folder() as living, app._run_folder() as later:
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+            [foreign.name, living.name, later.name]
+        )
+    assert [path.name for path in tmp_path.iterdir()] == [foreign.name]

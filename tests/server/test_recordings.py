@@ -18,11 +18,13 @@ import pytest
 
 from tests.record.test_recordings import TONE, tick
 from tests.server.house import House, open_house, until
+from voicewatch import app
 from voicewatch.core.events import CallEnded, CallStarted, Role
 from voicewatch.processes.link import Link
 from voicewatch.processes.messages import CloseStream, OpenStream, Packets
 from voicewatch.record import process as recorder
 from voicewatch.record.journal import Journal
+from voicewatch.server.erasing import EraseFailed
 
 CARD = "my card is four one one one one one one one one one one one one one one one okay"
 DIGITS = "one one one"
@@ -276,3 +278,32 @@ async def test_calls_older_than_the_retention_are_erased_by_themselves(data: Pat
         assert [(one["call_id"], one["by"]) for one in await erasures()] == [("old", "retention")]
         assert (await house.ask("GET", "/api/calls/old", admin)).status_code == 404
         assert (await house.ask("GET", "/api/calls/young", admin)).status_code == 200
+
+
+async def test_the_command_erases_by_the_running_server_and_without_one(house: House, tape: Tape) -> None:
+    calls = [await house.call(attributes={"customer_id": "c-17"}) for _ in range(2)]
+    for call in calls:
+        tape.say(call, 0, 1_000)
+        tape.close(call)
+        await ended(house, call)
+    first, second = (call["call_id"] for call in calls)
+    with app._held(house.data / app.LOCK):  # as a server does
+        (house.data / app.LOCK).write_text(house.url)
+        done = await asyncio.to_thread(app.erase, house.data, "asked", call_id=first)
+        with pytest.raises(EraseFailed, match="no such call"):
+            await asyncio.to_thread(app.erase, house.data, "asked", call_id="01K")
+    assert done == {"erased": [first], "live": []}
+    assert (await house.ask("GET", f"/api/calls/{first}", house.token("admin"))).status_code == 404
+    await house.end("front")
+    assert app.erase(house.data, "asked", customer_id="c-17") == {"erased": [second], "live": []}
+    assert app.erase(house.data, "asked", customer_id="c-17") == {"erased": [], "live": []}
+    folder = house.data / "recordings"
+    assert not (folder / first).exists()
+    assert not (folder / second).exists()
+    everything = b"".join(path.read_bytes() for path in (house.data / "journal").iterdir())
+    assert b"utterance" in everything
+    assert b"c-17" not in everything
+    house.start_front()
+    await house.healthy()
+    audits = (await house.ask("GET", "/api/erasures", house.token("admin"))).json()["erasures"]
+    assert [(one["call_id"], one["reason"]) for one in audits] == [(first, "asked"), (second, "asked")]
