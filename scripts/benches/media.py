@@ -1,8 +1,15 @@
-"""Mixed legs: rooms of two, both talking all the time; our engine, and Janus' audiobridge on the same work.
+"""One media process on one core: mixing, forwarding, many legs, delay, floods; Janus beside it.
 
-Each server runs alone on the last core, the generator on the others, both real-time where that is allowed.
-CPU is the server's own (user and system, /proc), arrival times are the kernel's. Janus: `apt install janus`;
-its configuration is made here: audiobridge, 16 kHz, quality 4, the same bitrate, no recording.
+mixed       rooms of two, both talking all the time, nothing forwarded, the complexity fixed; Janus:
+            audiobridge, 16 kHz, quality 4, the same bitrate. The delay is from burst sent to burst heard
+full        a core full of such legs; the ladder chooses the complexity
+forward     packets passed on, nothing decoded; Janus: echotest. No call of ours goes undecoded: see monitored
+monitored   calls of two legs of which one talks: decoded, listened to, passed on
+flood       one peer sends 10^5 packets, one leg sends none, the model takes nothing: what the others lose
+
+The server runs alone on the last core, the generator on the others, both real-time where that is allowed.
+CPU is the server's own (user and system, /proc); arrival times are the kernel's. The complexity in force at
+the end stands with every figure. With --rounds ours and Janus take turns, and the median counts.
 """
 
 from __future__ import annotations
@@ -15,224 +22,151 @@ import os
 import platform
 import shutil
 import socket
+import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
-
+from scripts.benches.media_servers_host import ALL_CORES, BITRATE_BPS, QUALITY, Janus, Ours, Server, hasten
 from voicewatch.load.figures import Tally
-from voicewatch.load.leg import Answerer, LoadLeg, delays_ms
+from voicewatch.load.leg import LoadLeg, delays_ms
 from voicewatch.load.pace import Pacer
-from voicewatch.load.talk import Ear, bursts, speech
+from voicewatch.load.talk import Ear, bursts, silence, speech
 
-BITRATE_BPS = 24_000
-QUALITY = 4
-JANUS_PLUGINS = "/usr/lib/{}-linux-gnu/janus"
 SETTLE_S = 2.0
+AT_ONCE = 6
+"""Handshakes that go on at the same time."""
+PROBES = 5
+"""Rooms in which the delay is measured: one talks in bursts."""
+FLOOD_PACKETS = 100_000
 
 
-class Ours:
-    """scripts/benches/media_host.py"""
+@dataclass(frozen=True)
+class Work:
+    """What one bench asks of a server."""
 
-    name = "voicewatch"
-
-    def __init__(self, address: str, complexity: int) -> None:
-        self._arguments = [
-            sys.executable,
-            str(Path(__file__).with_name("media_host.py")),
-            address,
-            str(complexity),
-        ]
-        self._turn = asyncio.Lock()
-
-    async def start(self) -> int:
-        pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(
-            *self._arguments, stdin=pipe, stdout=pipe, limit=1 << 20, preexec_fn=settle_server
-        )
-        await self._ask({})
-        return self._process.pid
-
-    def answerer(self, room: int, seat: str) -> Answerer:
-        async def answer(offer: str) -> str:
-            return str((await self._ask({"call": f"c{room}", "seat": seat, "sdp": offer}))["sdp"])
-
-        return answer
-
-    async def status(self) -> dict[str, Any]:
-        return await self._ask({})
-
-    async def stop(self) -> None:
-        self._process.terminate()
-        await self._process.wait()
-
-    async def _ask(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        async with self._turn:
-            assert self._process.stdin is not None
-            assert self._process.stdout is not None
-            self._process.stdin.write(json.dumps(wanted).encode() + b"\n")
-            return dict(json.loads(await self._process.stdout.readline()))
+    name: str
+    legs: int
+    options: dict[str, Any]
+    peer: str = ""
+    """Janus' plugin for the same work."""
+    talk: str = "both"
+    """both: without pauses; one: the customer says nothing."""
+    probes: bool = True
+    floods: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
-class Janus:
-    """Debian's Janus with the audiobridge plugin, driven over its WebSocket."""
-
-    name = "janus"
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._rooms: set[int] = set()
-        self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
-        self._number = 0
-
-    async def start(self) -> int:
-        port = free_port()
-        home = JANUS_PLUGINS.format(platform.machine())
-        (self._folder / "janus.jcfg").write_text(
-            f'general: {{ configs_folder = "{self._folder}" plugins_folder = "{home}/plugins"\n'
-            f'transports_folder = "{home}/transports" debug_level = 2 session_timeout = 0 }}\n'
-            "media: { ipv6 = false }\nnat: { full_trickle = false }\n"
-            f'plugins: {{ disable = "{_others(Path(home) / "plugins", "audiobridge")}" }}\n'
-            f'transports: {{ disable = "{_others(Path(home) / "transports", "websockets")}" }}\n'
-        )
-        (self._folder / "janus.transport.websockets.jcfg").write_text(
-            f'general: {{ ws = true ws_port = {port} ws_ip = "127.0.0.1" }}\n'
-        )
-        (self._folder / "janus.plugin.audiobridge.jcfg").write_text("general: { }\n")
-        self._log = (self._folder / "log").open("wb")
-        self._process = await asyncio.create_subprocess_exec(
-            "janus", "-F", str(self._folder), stdout=self._log, stderr=self._log, preexec_fn=settle_server
-        )
-        self._socket = await self._connected(f"ws://127.0.0.1:{port}")
-        self._reading = asyncio.create_task(self._read())
-        self._session = (await self._ask({"janus": "create"}))["data"]["id"]
-        return self._process.pid
-
-    async def _connected(self, url: str) -> ClientConnection:
-        for _ in range(100):
-            with contextlib.suppress(OSError):
-                return await connect(url, subprotocols=["janus-protocol"], proxy=None)  # type: ignore[list-item]
-            await asyncio.sleep(0.1)
-        raise SystemExit(f"janus did not come up:\n{(self._folder / 'log').read_text()[-2000:]}")
-
-    def answerer(self, room: int, seat: str) -> Answerer:
-        async def answer(offer: str) -> str:
-            attach = {"janus": "attach", "plugin": "janus.plugin.audiobridge", "session_id": self._session}
-            handle = (await self._ask(attach))["data"]["id"]
-            if room not in self._rooms:
-                self._rooms.add(room)
-                create = {"request": "create", "room": room + 1, "sampling_rate": 16_000, "record": False}
-                await self._message(handle, create)
-            join = {"request": "join", "room": room + 1, "quality": QUALITY, "bitrate": BITRATE_BPS}
-            await self._message(handle, join, is_event=True)
-            reply = await self._message(
-                handle, {"request": "configure", "muted": False}, offer, is_event=True
-            )
-            return str(reply["jsep"]["sdp"])
-
-        return answer
-
-    async def status(self) -> dict[str, Any]:
-        return {"complexity": QUALITY}
-
-    async def stop(self) -> None:
-        self._reading.cancel()
-        await self._socket.close()
-        self._process.terminate()
-        await self._process.wait()
-        self._log.close()
-
-    async def _message(
-        self, handle: int, body: dict[str, Any], offer: str = "", *, is_event: bool = False
-    ) -> dict[str, Any]:
-        message = {"janus": "message", "session_id": self._session, "handle_id": handle, "body": body}
-        if offer:
-            message["jsep"] = {"type": "offer", "sdp": offer}
-        return await self._ask(message, is_event)
-
-    async def _ask(self, message: dict[str, Any], is_event: bool = False) -> dict[str, Any]:
-        """The reply, or the event that follows the acknowledgement."""
-        self._number += 1
-        key = str(self._number)
-        self._waiting[key] = asyncio.get_running_loop().create_future()
-        await self._socket.send(json.dumps(message | {"transaction": key}))
-        reply = await asyncio.wait_for(self._waiting[key], 20)
-        del self._waiting[key]
-        if reply.get("janus") == "error" or "error" in reply.get("plugindata", {}).get("data", {}):
-            raise SystemExit(f"janus refused: {reply}")
-        return reply
-
-    async def _read(self) -> None:
-        async for text in self._socket:
-            message = json.loads(text)
-            waiting = self._waiting.get(message.get("transaction", ""))
-            if waiting is not None and not waiting.done() and message["janus"] != "ack":
-                waiting.set_result(message)
+def works(arguments: argparse.Namespace) -> list[Work]:
+    legs, fixed = arguments.legs, {"complexity": arguments.complexity, "bitrate_bps": BITRATE_BPS}
+    return [
+        Work("mixed", legs or 50, fixed, "audiobridge"),
+        Work("full", legs or 100, {**fixed, "adapts": True}),
+        Work("forward", legs or 100, {**fixed, "forwards": True, "bare": True}, "echotest", probes=False),
+        Work("monitored", legs or 300, {**fixed, "forwards": True}, talk="one", probes=False),
+        Work(
+            "flood", legs or 20, {**fixed, "forwards": True, "model_hangs": True, "ring_s": 2},
+            probes=False, floods=True,
+        ),
+    ]  # fmt: skip
 
 
-Server = Ours | Janus
+class Run:
+    """One server under one work, from its start to its end."""
 
+    def __init__(self, server: Server, work: Work, seconds: float, address: str) -> None:
+        self._server, self._work, self._seconds, self._address = server, work, seconds, address
+        self._pacer = Pacer()
+        self._said, self._bursts, self._silence = speech(), bursts(), silence()
+        self._probes: list[tuple[LoadLeg, LoadLeg]] = []
+        """Who hears the bursts and who makes them."""
 
-async def measure(server: Server, legs: int, seconds: float, address: str) -> dict[str, Any]:
-    """One run of rooms of two."""
-    pid = await server.start()
-    pacer = Pacer()
-    said, probe = speech(), bursts()
-    sending = asyncio.create_task(pacer.run())
-    try:
-        for room in range(legs // 2):
-            for seat in ("customer", "ai"):
-                is_probe = room == 0
-                leg = LoadLeg(
-                    f"{room} {seat}",
-                    probe if is_probe and seat == "ai" else said[room * 7 :] + said[: room * 7],
-                    Ear() if is_probe and seat == "customer" else None,
-                )
-                await leg.connect(server.answerer(room, seat), address)
-                pacer.legs.append(leg)
-        await asyncio.sleep(SETTLE_S)
-        pacer.late_ms = 0.0
-        start_ns, start_cpu_s = time.monotonic_ns(), cpu_s(pid)
-        await asyncio.sleep(seconds)
-        end_ns, end_cpu_s = time.monotonic_ns(), cpu_s(pid)
-        status = await server.status()
-    finally:
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
-        await server.stop()
-    tally = Tally()
-    for leg in pacer.legs:
-        tally.add(leg.stream, start_ns, end_ns)
-    listener, talker = pacer.legs[0], pacer.legs[1]
-    found = delays_ms(talker.burst_sent_ns, [at for at in listener.burst_heard_ns if at > start_ns])
-    tally.delays.update(round(10 * ms) for ms in found)
-    await asyncio.gather(*(leg.close() for leg in pacer.legs))
-    took_s = (end_ns - start_ns) / 1e9
-    return {
-        **tally.summary(),
-        "cpu_ms_per_leg_second": round((end_cpu_s - start_cpu_s) * 1000 / legs / took_s, 2),
-        "complexity": status["complexity"],
-        "generator_late_ms": round(pacer.late_ms, 1),
-    }
+    async def measure(self) -> dict[str, Any]:
+        pid = await self._server.start()
+        sending = asyncio.create_task(self._pacer.run())
+        try:
+            await self._connect()
+            await asyncio.sleep(SETTLE_S + (self._work.options.get("ring_s", 0) if self._work.floods else 0))
+            self._pacer.late_ms = 0.0
+            before_mb = resident_mb(pid)
+            start_ns, start_cpu_s = time.monotonic_ns(), cpu_s(pid)
+            await self._hold()
+            end_ns, end_cpu_s = time.monotonic_ns(), cpu_s(pid)
+            grown_mb = resident_mb(pid) - before_mb
+            status = await self._server.status()
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            await self._server.stop()
+        found = self._tally(start_ns, end_ns)
+        await asyncio.gather(*(leg.close() for leg in self._pacer.legs))
+        took_s = (end_ns - start_ns) / 1e9
+        return {
+            **found,
+            "cpu_ms_per_leg_second": (end_cpu_s - start_cpu_s) * 1000 / self._work.legs / took_s,
+            "core_used": (end_cpu_s - start_cpu_s) / took_s,
+            "complexity": status["complexity"],
+            "skipped_ticks": status.get("skipped_ticks"),
+            "forwarding": status.get("forwarding"),
+            "grown_mb": grown_mb,
+            "generator_late_ms": self._pacer.late_ms,
+        }
 
+    async def _connect(self) -> None:
+        turn = asyncio.Semaphore(AT_ONCE)
 
-def settle_server() -> None:
-    """In the server's process, before it begins: the last core, and real-time if that is allowed."""
-    cores = sorted(os.sched_getaffinity(0) | set(ALL_CORES))
-    os.sched_setaffinity(0, {cores[-1]})
-    hasten()
+        async def one(room: int) -> None:
+            async with turn:
+                await self._join(room)
 
+        await asyncio.gather(*(one(room) for room in range(self._work.legs // 2)))
 
-def hasten() -> bool:
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    except PermissionError:
-        return False
-    return True
+    async def _join(self, room: int) -> None:
+        """Both legs of a room, talking as the work says."""
+        probed = self._work.probes and room < PROBES
+        turned = room * 7 % len(self._said)
+        talk = self._said[turned:] + self._said[:turned]
+        first = self._silence if self._work.talk == "one" else talk
+        customer = LoadLeg(f"{room} customer", first, Ear() if probed else None)
+        ai = LoadLeg(f"{room} ai", self._bursts if probed else talk)
+        for leg, seat in ((customer, "customer"), (ai, "ai")):
+            await leg.connect(self._server.answerer(room, seat), self._address)
+            self._pacer.legs.append(leg)
+        if probed:
+            self._probes.append((customer, ai))
+        if self._work.floods and room == 1:
+            self._pacer.legs.remove(ai)  # silent from now on, and listening
+
+    async def _hold(self) -> None:
+        if not self._work.floods:
+            await asyncio.sleep(self._seconds)
+            return
+        flooder = self._pacer.legs[0]
+        sent, start = 0, time.monotonic()
+        while (passed := time.monotonic() - start) < self._seconds:
+            due = min(FLOOD_PACKETS, int(FLOOD_PACKETS * passed / self._seconds) + 1)
+            while sent < due:
+                flooder.spam(sent)
+                sent += 1
+            await asyncio.sleep(0.002)
+        while sent < FLOOD_PACKETS:
+            flooder.spam(sent)
+            sent += 1
+
+    def _tally(self, start_ns: int, end_ns: int) -> dict[str, Any]:
+        tally = Tally()
+        flooded = self._pacer.legs[0].name.split()[0] if self._work.floods else ""
+        for leg in self._pacer.legs:
+            if leg.name.split()[0] != flooded:
+                tally.add(leg.stream, start_ns, end_ns)
+        for listener, talker in self._probes:
+            heard = [at for at in listener.burst_heard_ns if at > start_ns]
+            tally.delays.update(round(10 * ms) for ms in delays_ms(talker.burst_sent_ns, heard))
+        return tally.summary()
 
 
 def cpu_s(pid: int) -> float:
@@ -240,15 +174,8 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _others(folder: Path, wanted: str) -> str:
-    """All modules of Janus in the folder but one."""
-    return ",".join(path.name for path in sorted(folder.glob("*.so")) if path.stem != f"libjanus_{wanted}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def resident_mb(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def own_address() -> str:
@@ -277,25 +204,55 @@ def machine(is_realtime: bool) -> dict[str, Any]:
     }
 
 
-def measures(found: dict[str, Any], peer: dict[str, Any] | None, legs: int) -> list[dict[str, Any]]:
-    """The contract's rows."""
-    units: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
-        ("cpu_ms_per_leg_second", "ms", lambda one: one["cpu_ms_per_leg_second"]),
-        ("delivered", "%", lambda one: one["delivered_percent"]),
-        *((f"gap_{p}", "ms", lambda one, p=p: one["gap_ms"][p]) for p in ("p50", "p99", "max")),
-        *((f"delay_{p}", "ms", lambda one, p=p: one["delay_ms"][p]) for p in ("p50", "p99")),
-        ("complexity", "", lambda one: one["complexity"]),
-        ("generator_late", "ms", lambda one: one["generator_late_ms"]),
-    ]
+Reading = Callable[[dict[str, Any]], Any]
+READINGS: list[tuple[str, str, Reading]] = [
+    ("cpu_ms_per_leg_second", "ms", lambda one: one["cpu_ms_per_leg_second"]),
+    ("core_used", "", lambda one: one["core_used"]),
+    ("delivered", "%", lambda one: one["delivered_percent"]),
+    ("sequence_breaks", "", lambda one: one["sequence_breaks"]),
+    *((f"gap_{p}", "ms", lambda one, p=p: one["gap_ms"][p]) for p in ("p50", "p99", "max")),
+    *((f"delay_{p}", "ms", lambda one, p=p: one["delay_ms"][p]) for p in ("p50", "p99")),
+    ("complexity", "", lambda one: one["complexity"]),
+    ("forwarding", "mixes", lambda one: one["forwarding"]),
+    ("skipped_ticks", "", lambda one: one["skipped_ticks"]),
+    ("grown", "MB", lambda one: one["grown_mb"]),
+    ("generator_late", "ms", lambda one: one["generator_late_ms"]),
+]
+
+
+def measures(work: Work, found: list[dict[str, Any]], peer: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The contract's rows: medians of the rounds."""
     rows = []
-    for name, unit, value in units:
-        row: dict[str, Any] = {"name": f"mixed_{legs}_{name}", "value": value(found), "unit": unit}
-        if peer is not None:
-            row["peer"] = {"name": "janus", "value": value(peer)}
-            if name == "cpu_ms_per_leg_second" and value(peer):
-                row["ratio"] = round(value(found) / value(peer), 2)
+    for name, unit, reading in READINGS:
+        value = median([reading(one) for one in found])
+        if value is None:
+            continue
+        row: dict[str, Any] = {"name": f"{work.name}_{work.legs}_{name}", "value": value, "unit": unit}
+        beside = median([reading(one) for one in peer])
+        if beside is not None:
+            row["peer"] = {"name": "janus", "value": beside}
+            if name == "cpu_ms_per_leg_second" and beside:
+                row["ratio"] = round(value / beside, 2)
         rows.append(row)
     return rows
+
+
+def median(values: list[Any]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(statistics.median(known), 2) if known else None
+
+
+async def bench(
+    work: Work, arguments: argparse.Namespace, address: str, has_janus: bool
+) -> list[dict[str, Any]]:
+    found, peer = [], []
+    for _ in range(arguments.rounds):
+        found.append(await Run(Ours(address, **work.options), work, arguments.seconds, address).measure())
+        if work.peer and has_janus:
+            with tempfile.TemporaryDirectory() as folder:
+                janus = Janus(Path(folder), work.peer)
+                peer.append(await Run(janus, work, arguments.seconds, address).measure())
+    return measures(work, found, peer)
 
 
 async def main(arguments: argparse.Namespace) -> None:
@@ -303,34 +260,39 @@ async def main(arguments: argparse.Namespace) -> None:
     is_realtime = hasten()
     if len(ALL_CORES) > 1:
         os.sched_setaffinity(0, set(ALL_CORES[:-1]))
-    rows = []
     has_janus = shutil.which("janus") is not None and address != "127.0.0.1" and not arguments.no_janus
     if not has_janus:
         print("janus is not run (not installed, or no address but loopback)", file=sys.stderr)
-    for legs in arguments.legs:
-        ours = await measure(Ours(address, arguments.complexity), legs, arguments.seconds, address)
-        peer = None
-        if has_janus:
-            with tempfile.TemporaryDirectory() as folder:
-                peer = await measure(Janus(Path(folder)), legs, arguments.seconds, address)
-        rows += measures(ours, peer, legs)
-    report = {"schema": 1, "bench": "media", "machine": machine(is_realtime), "measures": rows}
+    report = {"schema": 1, "bench": "media", "machine": machine(is_realtime), "measures": []}
+    if not arguments.json:
+        print(report["machine"])
+    for work in works(arguments):
+        if work.name in arguments.only:
+            rows = await bench(work, arguments, address, has_janus)
+            report["measures"] += rows
+            if not arguments.json:
+                show(rows)
     if arguments.json:
         print(json.dumps(report))
-        return
-    print(report["machine"])
+
+
+def show(rows: list[dict[str, Any]]) -> None:
     for row in rows:
-        peer_text = f"   janus {row['peer']['value']}" if "peer" in row else ""
+        peer = f"   janus {row['peer']['value']}" if "peer" in row else ""
         ratio = f"   ratio {row['ratio']}" if "ratio" in row else ""
-        print(f"{row['name']:36}{row['value']!s:>9} {row['unit']}{peer_text}{ratio}")
+        print(f"{row['name']:36}{row['value']!s:>9} {row['unit']}{peer}{ratio}", flush=True)
 
 
-ALL_CORES = sorted(os.sched_getaffinity(0))
+NAMES = ["mixed", "full", "forward", "monitored", "flood"]
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--legs", type=int, nargs="+", default=[50, 100])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="BENCH")
+    parser.add_argument("--legs", type=int, help="of each bench; each has its own number otherwise")
     parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--complexity", type=int, default=QUALITY)
     parser.add_argument("--no-janus", action="store_true")
     parser.add_argument("--json", action="store_true")

@@ -19,7 +19,7 @@ from voicewatch.media.engine import Engine
 from voicewatch.media.leg import MAX_HOLES, Leg
 from voicewatch.media.loudness import Match, Speaker
 from voicewatch.media.opus import CHUNK_SAMPLES, MAX_PACKET_BYTES, Decoder, Encoder, OpusLibrary
-from voicewatch.media.room import ALONE_CHUNKS, PATIENT_CHUNKS, Hears, Room
+from voicewatch.media.room import ALONE_CHUNKS, Hears, Room
 
 LIBRARY = OpusLibrary()
 SILENCE = np.zeros(CHUNK_SAMPLES, np.int16)
@@ -116,7 +116,7 @@ def test_one_voice_is_passed_on_after_a_while_and_byte_by_byte(line: Line) -> No
         line.tick({ai: tone(300, n), customer: SILENCE})
     forwarded = customer.forwarded(ai)
     began = forwarded.index(True)
-    assert ALONE_CHUNKS <= began <= PATIENT_CHUNKS + 10
+    assert ALONE_CHUNKS <= began <= ALONE_CHUNKS + 10
     assert all(forwarded[began:])
     assert customer.got[began:] == ai.said[began - LATENCY + 1 : 150 - LATENCY + 1]
     one_clock(customer)

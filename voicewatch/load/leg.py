@@ -7,6 +7,7 @@ server with hundreds.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket
 import struct
@@ -103,6 +104,15 @@ class LoadLeg:
             self._sock.sendto(self._tx.protect(header + packet), self._address)
         except OSError:  # a full buffer is a packet lost, as anywhere
             return
+
+    def spam(self, number: int) -> None:
+        """One packet of a flood, out of turn: half of them are well encrypted repetitions, half garbage."""
+        if self._sock is None:
+            return
+        header = _HEADER.pack(0x80, self._payload_type, number & 0xFFFF, number & 0xFFFFFFFF, self._ssrc ^ 1)
+        packet = header + self._packets[number % len(self._packets)]
+        with contextlib.suppress(OSError):
+            self._sock.sendto(self._tx.protect(packet) if number & 1 else packet, self._address)
 
     def drain(self) -> None:
         """Take what came, by the kernel's clock; STUN and DTLS go to aiortc."""

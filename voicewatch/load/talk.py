@@ -1,4 +1,4 @@
-"""What the legs of a load say, encoded before: speech without pauses; bursts by which delay is measured."""
+"""What the legs of a load say, encoded before: speech without pauses, silence, bursts to measure delay by."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ def speech() -> list[bytes]:
     scenario = load_scenario(list_scenarios()[0])
     chunks = [chunk for line in scenario.lines for chunk in _chunks(clip_samples(line))]
     return _encoded([chunk for chunk in chunks if _level_dbfs(chunk) > _LEAST_DBFS])
+
+
+def silence() -> list[bytes]:
+    """A second of an open microphone in a quiet room (-66 dBFS), for those who only listen."""
+    noise = np.random.default_rng(2).normal(0, 16, BURST_EVERY_CHUNKS * CHUNK_SAMPLES)
+    return _encoded(_chunks(noise.astype(np.int16)))
 
 
 def bursts() -> list[bytes]:
