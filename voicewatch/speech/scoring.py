@@ -1,0 +1,81 @@
+"""Utterances of all calls on their way through the scorer: read in batches, in a thread, told in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from audio_models.api import Scorer, ScoreRequest, Scores
+from voicewatch.processes.faults import fault
+
+log = structlog.get_logger()
+
+BATCH = 16
+MAX_WAITING = 512
+"""Past that an utterance goes on unscored, saying so: words must not wait for their scores."""
+PARTS = ("sentiment", "speaker", "dialogue", "cues", "escalation")
+OVERLOADED = "the scorer is behind"
+FAILED = "the scorer failed"
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    request: ScoreRequest
+    tell: Callable[[Scores], None]
+
+
+class Scoring:
+    """Takes requests on the loop's thread and tells their scores there, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.scorer: Scorer | None = None
+        """None until it is loaded; what comes before waits."""
+        self._waiting: deque[_Waiting] = deque()
+        self._any = asyncio.Event()
+        self._trouble = ""
+
+    @property
+    def degraded(self) -> list[str]:
+        """What is wrong with scores at present, for people."""
+        return [self._trouble] if self._trouble else []
+
+    def submit(self, request: ScoreRequest, tell: Callable[[Scores], None]) -> None:
+        """`tell` gets the scores, or the reason why there are none (at once when overloaded)."""
+        if len(self._waiting) >= MAX_WAITING:
+            self._trouble = OVERLOADED
+            tell(unscored(OVERLOADED))
+            return
+        self._waiting.append(_Waiting(request, tell))
+        self._any.set()
+
+    async def run(self, load: Callable[[], Scorer]) -> None:
+        """Runs until cancelled. Raises what `load` raises (MissingModel)."""
+        self.scorer = await asyncio.to_thread(load)
+        while True:
+            await self._any.wait()
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            if not self._waiting:
+                self._any.clear()
+            requests = [one.request for one in batch]
+            scores = await asyncio.to_thread(self._scored, self.scorer, requests)
+            for one, found in zip(batch, scores, strict=True):
+                one.tell(found)
+
+    def _scored(self, scorer: Scorer, requests: Sequence[ScoreRequest]) -> list[Scores]:
+        try:
+            scores = scorer.score_batch(requests)
+        except Exception as error:  # boundary: scores that fail must not take the words with them
+            log.error("scoring_failed", **fault(error))
+            self._trouble = FAILED
+            return [unscored(FAILED) for _ in requests]
+        self._trouble = ""
+        return scores
+
+
+def unscored(reason: str) -> Scores:
+    """Nothing could be scored: no part has a value, each has the reason."""
+    return Scores(not_scored=dict.fromkeys((*PARTS, "recognition"), reason))
