@@ -22,6 +22,13 @@ LAYERS: dict[str, set[str]] = {
     "voicewatch.gateways": {"voicewatch.gateways", *COMMON},
     "voicewatch.record": {"voicewatch.record", "voicewatch.media.opus", *COMMON},
     "voicewatch.server": {"voicewatch.server", *COMMON},
+    "voicewatch.backtest": {
+        "voicewatch.backtest",
+        "voicewatch.record.journal",
+        "voicewatch.speech.facts",
+        "audio_models.api",
+        *COMMON,
+    },
     "voicewatch.load": {
         "voicewatch.load",
         "voicewatch.demo",

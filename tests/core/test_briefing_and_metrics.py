@@ -21,8 +21,7 @@ ROUTER = """
 25  ai: What is your account number?
 29  customer: It is four seven two nine eight one.
 33  ai: Please restart your router, and wait for two minutes. I will send you an email about it.
-37  customer: You already said that. [repeat 0.9, sentiment -3]
-41  customer: I want to talk to a person. [wants_human 1, sentiment -3]
+37  customer: You already said that. I want to talk to a person. [repeat 0.9, wants_human 1, sentiment -3]
 """
 
 
@@ -35,7 +34,6 @@ def card() -> Briefing:
 
 def test_the_card_says_why_and_what_is_wanted(card: Briefing) -> None:
     assert card.why_now.startswith("Asked for a person. “talk to a person”")
-    assert "Had to repeat or correct twice" in card.why_now
     assert card.wants == "“My router is broken.”"
     assert card.known == ["Topic: technical", "Tier: gold"]
 
@@ -55,7 +53,7 @@ def test_the_card_helps_to_begin_and_holds_the_curves(card: Briefing) -> None:
     assert card.next_steps[0] == "Say at once that you are a person and that you stay on the call."
     assert card.opening.startswith("Hello. I have read everything so far")
     assert [score for _, score in card.mood][:2] == [-2, -2.5]
-    assert card.last_turns[-1] == ("customer", "I want to talk to a person.")
+    assert card.last_turns[-1] == ("customer", "You already said that. I want to talk to a person.")
     assert len(card.last_turns) == 6
     assert not any(digit in card.model_dump_json() for digit in ("four seven", "nine eight"))
 

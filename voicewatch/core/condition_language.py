@@ -120,6 +120,7 @@ def _said(table: Table, role: str = "customer") -> dict[str, Any]:
         "count": count,
         "of_last": of_last,
         "within_ms": table.within_ms if own_window_ms is None else own_window_ms,
+        "quoted": table.flag("quoted", default=True),
     }
 
 
@@ -276,7 +277,7 @@ def _predicate(table: Table) -> Condition:
     return Custom(name, table.around.predicates[name], settings)
 
 
-SAID_FIELDS = ("role", "count", "of_last", "within_s")
+SAID_FIELDS = ("role", "count", "of_last", "within_s", "quoted")
 WORD_FIELDS = (*SAID_FIELDS, "distinct", "unless", "unless_negated", "reply_to")
 CONDITIONS: Mapping[str, tuple[tuple[str, ...], Callable[[Table], Condition]]] = {
     "all": (("within_s",), _all),

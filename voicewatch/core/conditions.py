@@ -52,6 +52,8 @@ class Spoken:
     """Leaf -> which of its phrases are in it."""
     before: Spoken | None = None
     """What another role said last before it."""
+    said_before: float = 0.0
+    """How much it is like something that its role has said before: 0..1."""
     interrupted_ms: int = 0
     """For how long it was spoken over another's speech that had begun earlier."""
     _plain: Plain | None = None

@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 _MARKS = "\u0300-\u036f\u0610-\u061a\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963"
 """Combining signs of Latin, Arabic and Devanagari, which regular expressions do not take for letters."""
@@ -28,7 +29,7 @@ _FILLERS = frozenset(("um", "uh", "uhm", "er", "erm", "umm", "uhh"))
 _SOFT = "just|please|really|actually|even|still|simply|kindly|literally|honestly|also|bloody|fucking|damn"
 _BETWEEN = rf" (?:(?:{_SOFT}) ){{0,2}}"
 _GAP = r"(?: [^ ]+){0,4}"
-NEGATIONS = frozenset(("not", "never", "no", "without", "nor", "hardly", "isnt"))
+NEGATIONS = frozenset(("not", "never", "without", "nor", "hardly"))
 NEGATED_WITHIN = 3
 """A negation among so many words before a phrase turns it round."""
 
@@ -126,14 +127,19 @@ def _expand(word: str) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class Phrase:
-    """A phrase ready to be searched in `Plain.joined`.
+    """A phrase to be searched in `Plain.joined`.
 
     `anchors` are words of which one must have been said for the phrase to be there; one that ends in `*`
     stands for any ending.
     """
 
-    pattern: re.Pattern[str]
+    expression: str
     anchors: frozenset[str]
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled when one of its anchors is said for the first time: most never are."""
+        return re.compile(self.expression)
 
 
 _ELEMENT = re.compile(r"\[[^\]]*\]|\([^)]*\)|\.\.\.|\S+")
@@ -168,7 +174,7 @@ def read_phrase(written: str, lists: Mapping[str, Sequence[str]] | None = None) 
         raise BadPhrase(f"{written!r} is too short for *")
     begin = "^" if at_start else "(?<![^ ])"
     end = "$" if at_end else "(?![^ ])"
-    return Phrase(re.compile(begin + "".join(parts) + end), best)
+    return Phrase(begin + "".join(parts) + end, best)
 
 
 def _with_lists(text: str, lists: Mapping[str, Sequence[str]]) -> str:
@@ -196,7 +202,9 @@ def _choices(element: str) -> list[tuple[str, ...]]:
             else:
                 words += plain(word).words
         if words:
-            found.append(tuple(words))
+            found.append(
+                tuple(word for word, before in zip(words, ["", *words], strict=False) if word != before)
+            )
     return found
 
 
@@ -231,9 +239,9 @@ class PhraseIndex:
     def add(self, owner: int, phrases: Iterable[Phrase]) -> None:
         """`owner` wants to know where these are."""
         for number, phrase in enumerate(phrases):
-            place = self._known.get(phrase.pattern.pattern)
+            place = self._known.get(phrase.expression)
             if place is None:
-                place = self._known[phrase.pattern.pattern] = len(self._phrases)
+                place = self._known[phrase.expression] = len(self._phrases)
                 self._phrases.append((phrase, []))
                 for anchor in phrase.anchors:
                     table = self._by_beginning if anchor.endswith("*") else self._by_word

@@ -104,8 +104,8 @@ class Table:
     def ms_or_none(self, name: str) -> int | None:
         return self.ms(name) if name in self.values else None
 
-    def flag(self, name: str) -> bool:
-        value = self.values.get(name, False)
+    def flag(self, name: str, default: bool = False) -> bool:
+        value = self.values.get(name, default)
         if not isinstance(value, bool):
             raise self.bad(name, f"is true or false, not {value!r}")
         return value

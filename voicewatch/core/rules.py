@@ -34,11 +34,14 @@ from voicewatch.core.events import (
 from voicewatch.core.rule_language import BadRule, Rule
 from voicewatch.core.rulebook import RuleBook, default_rules, leaves_of
 from voicewatch.core.said_conditions import Interrupts, Said
+from voicewatch.core.sameness import sameness
 
 __all__ = ["BadRule", "Judge", "Rule", "RuleBook", "default_rules"]
 
 MAX_EVIDENCE = 8
 """Pieces of evidence in one alert; the newest are kept."""
+COMPARED = 12
+"""Earlier utterances of a role that a new one is compared with."""
 LOOKS_BACK = 6
 """Utterances among which one that was interrupted is looked for."""
 RULE_SAYS = "rule:"
@@ -199,8 +202,11 @@ class Judge:
     def _hear_words(self, spoken: Spoken, fact: UtteranceFinal, again: bool) -> None:
         spoken.hear(fact)
         spoken.found = self.rulebook.phrases[spoken.role].find(spoken.words)
-        others = [one for one in self._memory.spoken if one.role != spoken.role and one.final is not None]
+        heard = [one for one in self._memory.spoken if one.final is not None and one is not spoken]
+        others = [one for one in heard if one.role != spoken.role]
         spoken.before = others[-1] if others else None
+        own = [one for one in heard if one.role == spoken.role][-COMPARED:]
+        spoken.said_before = max((sameness(spoken.carried, one.carried) for one in own), default=0.0)
         if not again:
             talk_ms = self._memory.talk_ms
             talk_ms[spoken.role] = talk_ms.get(spoken.role, 0) + max(0, fact.end_ms - fact.start_ms)

@@ -13,13 +13,10 @@ from voicewatch.core.events import Evidence, Role
 from voicewatch.core.money import largest_sum
 from voicewatch.core.phrases import Hit, Phrase
 from voicewatch.core.quoting import quote
-from voicewatch.core.sameness import sameness
 
 Part = Literal["score", "recognition", "speaker", "dialogue"]
 MIN_INTERRUPTION_MS = 300
 """Speech over another for no longer than this is backchannel or a stumble."""
-COMPARED = 12
-"""Earlier utterances of a role that a new one is compared with."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -34,6 +31,8 @@ class Said(Condition):
     count: int = 1
     of_last: int | None = None
     within_ms: int | None = None
+    quoted: bool = True
+    """Whether its matches are evidence to be shown; others only have to be there."""
     while_ai: bool = False
     """Only what is said while the AI has the voice counts."""
     kind: str = ""
@@ -77,6 +76,8 @@ class Said(Condition):
         return FAILS
 
     def evidence(self, memory: Memory) -> Pieces:
+        if not self.quoted:
+            return []
         matches = [match for match in self.window(memory) if match.matched]
         return [(match.spoken, self._piece(match)) for match in reversed(matches)]
 
@@ -218,9 +219,9 @@ class SaysAgain(Said):
     by_words = True
 
     def look(self, spoken: Spoken, memory: Memory) -> Match | None:
-        earlier = [one for one in memory.spoken if one is not spoken and one.role == self.role]
-        best = max((sameness(spoken.carried, one.carried) for one in earlier[-COMPARED:]), default=0.0)
-        return Match(spoken, True, value=round(best, 2)) if best >= self.sameness else None
+        if spoken.said_before < self.sameness:
+            return None
+        return Match(spoken, True, value=round(spoken.said_before, 2))
 
 
 @dataclass(eq=False, kw_only=True)
