@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from audio_models.api import SAMPLE_RATE_HZ, Transcriber, Transcript
 from voicewatch.core.echo import EchoGuard
 from voicewatch.core.endpointing import (
+    CHUNK_MS,
     FILLED_GAP_MS,
     Boundary,
     Ended,
@@ -35,6 +36,8 @@ FIRST_PARTIAL_MS = 450
 """Speech before the first decode, so that its words are shown within 0.9 s of onset even when busy."""
 LONGER_STEPS_MS = ((3_000, 0), (8_000, 1_000), (1 << 30, 1_500))
 """Utterance shorter than so many ms: at least so long between partials (each decode grows with it)."""
+PERHAPS_OVER_MS = 80
+"""Silence after which a partial waits: in a moment there is more speech to hear, or a pause."""
 MIN_VOICED_MS = 160
 MIN_VOICED_SHARE = 0.15
 """Of the utterance's audio, pre-roll and tail included; less is noise, and not decoded."""
@@ -167,6 +170,7 @@ class Pipeline:
         self._ended: dict[str, _Awaited] = {}
         self._echo = echo
         self._turns = turns or LastWordTurns()
+        self._silent_ms = 0
         self.echoes = 0
         """Utterances that were the AI's voice coming back."""
 
@@ -203,6 +207,7 @@ class Pipeline:
             found = []
             self._pcm += bytes((at_ms - self.now_ms) * BYTES_PER_MS)
         self._pcm += pcm
+        self._silent_ms = 0 if voiced else self._silent_ms + CHUNK_MS
         self._tell_echo(at_ms, level_dbfs)
         found += self._bind(self._endpointer.push(at_ms, voiced, level_dbfs))
         found += self._partial_due()
@@ -234,6 +239,8 @@ class Pipeline:
         self._open.pause, self._open.early = pause, None
         if not self.early or self._is_echo(self._open.onset_ms, pause.end_ms):
             return []
+        # It shows what has been said, as a partial would.
+        self._open.next_partial_ms = max(self._open.next_partial_ms, self.now_ms + self._step_ms(self._open))
         return [self._job(Kind.EARLY, self._open.utterance_id, pause.start_ms, pause.end_ms)]
 
     def _end(self, span: Ended) -> list[Output]:
@@ -256,13 +263,11 @@ class Pipeline:
         open_now, now_ms = self._open, self.now_ms
         if open_now is None or not self._partials or now_ms < open_now.next_partial_ms:
             return []
-        if self._endpointer.paused:
-            return []  # nothing new has been said
+        if self._endpointer.paused or self._silent_ms >= PERHAPS_OVER_MS:
+            return []  # nothing new has been said, or an early final is about to tell it
         if self._is_echo(open_now.onset_ms, now_ms):
             return []
-        length_ms = now_ms - open_now.start_ms
-        least_ms = next(step_ms for below_ms, step_ms in LONGER_STEPS_MS if length_ms < below_ms)
-        open_now.next_partial_ms = now_ms + max(least_ms, self._settings.partial_step_ms)
+        open_now.next_partial_ms = now_ms + self._step_ms(open_now)
         job = self._job(Kind.PARTIAL, open_now.utterance_id, open_now.start_ms, now_ms)
         job.prefix = open_now.words.committed
         return [job]
@@ -281,6 +286,12 @@ class Pipeline:
         if self._echo is None or self.stream.role is not Role.CUSTOMER:
             return False
         return self._echo.is_echo(start_ms, end_ms)
+
+    def _step_ms(self, utterance: _Utterance) -> int:
+        """From one partial of the utterance to the next."""
+        length_ms = self.now_ms - utterance.start_ms
+        least_ms = next(step_ms for below_ms, step_ms in LONGER_STEPS_MS if length_ms < below_ms)
+        return max(least_ms, self._settings.partial_step_ms)
 
     # ------------------------------------------------------------ transcripts in
 
