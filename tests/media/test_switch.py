@@ -162,3 +162,17 @@ def test_an_agent_lost_during_the_notice_leaves_the_ai_speaking() -> None:
     assert covered is not None
     assert covered.hears["customer"] == ["ai"]
     assert all(one.tick(at_ms, LIVE, {}) is None for at_ms in range(120, 600, 20))
+
+
+def test_a_newer_table_during_the_notice_decides_whether_the_human_is_heard() -> None:
+    for later, hears in (([CUSTOMER, AI, AGENT, MONITOR], ["agent"]), ([CUSTOMER, AI, MONITOR], ["ai"])):
+        one = Switch("call", takeover_limit_ms=1_500, clause_silence_ms=200, notice_ms={"tone": 320})
+        one.want(command(1, [CUSTOMER, AI]))
+        one.tick(0, LIVE, {})
+        one.want(command(2, [CUSTOMER, AI, AGENT], needs_live="agent", notice="tone"))
+        one.tick(20, LIVE, {})
+        assert one.want(command(3, later))
+        assert not one.want(command(3, later))
+        told = [changed for at_ms in range(40, 600, 20) if (changed := one.tick(at_ms, LIVE, {}))]
+        assert [(changed.version, changed.hears["customer"]) for changed in told] == [(3, hears)]
+        assert "boss" in one.table

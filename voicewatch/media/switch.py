@@ -59,7 +59,8 @@ class Switch:
     @property
     def newest_version(self) -> int:
         """Of the table that is waiting, else of the one in force."""
-        return self.version if self._waiting is None else self._waiting.version
+        coming = self._waiting or (self._noticed[0] if self._noticed is not None else None)
+        return self.version if coming is None else coming.version
 
     def knows(self, seat_id: str) -> bool:
         """Whether the table in force or the one waiting has a place for that seat."""
@@ -69,6 +70,13 @@ class Switch:
         """Take a newer table as the next one; False when it is not newer than what is in force or waiting."""
         if wanted.version <= self.newest_version:
             return False
+        if self._noticed is not None:
+            first, until_ms = self._noticed
+            if any(first.needs_live in heard for heard in wanted.hears.values()):
+                kept = {"needs_live": first.needs_live, "notice": first.notice}
+                self._noticed = (wanted.model_copy(update=kept), until_ms)
+                return True
+            self._noticed = None  # the human for whom it was is not to be heard any more
         self._waiting, self._asked_ms, self._may_since_ms = wanted, None, None
         return True
 
@@ -125,7 +133,7 @@ class Switch:
         )
 
     def _apply(self, wanted: SetAudibility, at_ms: int) -> AudibilityChanged:
-        self._fallbacks = {seat: as_table(table) for seat, table in wanted.fallbacks.items()}
+        self._take_fallbacks(wanted)
         self._waiting, self._asked_ms, self._may_since_ms = None, None, None
         notice_ms = self._notice_ms.get(wanted.notice, 0)
         if notice_ms and wanted.needs_live is not None:
@@ -135,9 +143,13 @@ class Switch:
         return self._finish(wanted, at_ms)
 
     def _finish(self, wanted: SetAudibility, at_ms: int) -> AudibilityChanged:
+        self._take_fallbacks(wanted)
         self.version, self.table = wanted.version, as_table(wanted.hears)
         self._on_fallback, self._noticed = False, None
         return self._changed(at_ms, "command", wanted.why)
+
+    def _take_fallbacks(self, wanted: SetAudibility) -> None:
+        self._fallbacks = {seat: as_table(table) for seat, table in wanted.fallbacks.items()}
 
     def _changed(self, at_ms: int, cause: str, why: str) -> AudibilityChanged:
         return AudibilityChanged.model_validate(
