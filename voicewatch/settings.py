@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 
@@ -99,6 +99,16 @@ class JudgementSettings(Section):
         "", description="TOML file of queues, agents' skills and hours; empty: anybody, longest idle first"
     )
     offer_timeout_s: int = Field(20, ge=3, description="an offer rings so long")
+    briefing_url: WebAddress = Field(
+        "",
+        description="base URL of an OpenAI-compatible server that writes the briefing's summary, from masked "
+        "text only; empty: the card goes without",
+    )
+    briefing_model: str = Field("default", description="model asked there")
+    briefing_key: SecretStr = Field(
+        SecretStr(""), description="its key; best in VOICEWATCH_JUDGEMENT__BRIEFING_KEY"
+    )
+    briefing_timeout_s: float = Field(4.0, gt=0, le=30, description="then the card stays as it is")
     wrap_up_s: int = Field(
         60, ge=0, description="after-call work before an agent is available again by himself"
     )

@@ -49,6 +49,12 @@ def test_the_card_spares_the_customer_what_was_asked_and_tried(card: Briefing) -
     ]
 
 
+def test_the_card_calms_and_says_what_is_recorded(card: Briefing) -> None:
+    assert card.phrases[0].startswith("You have explained this often enough")
+    assert card.recording == "Recorded."
+    assert (card.history, card.summary) == ([], "")
+
+
 def test_the_card_helps_to_begin_and_holds_the_curves(card: Briefing) -> None:
     assert card.next_steps[0] == "Say at once that you are a person and that you stay on the call."
     assert card.opening.startswith("Hello. I have read everything so far")

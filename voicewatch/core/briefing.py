@@ -11,8 +11,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from voicewatch.core.briefing_phrases import NEXT_STEPS, OPENINGS, calming, language_note
 from voicewatch.core.call import CallState
-from voicewatch.core.events import Briefing, EscalationRaised, Evidence, Role, UtteranceFinal, UtteranceScored
+from voicewatch.core.events import (
+    Briefing,
+    EscalationRaised,
+    Evidence,
+    PastCall,
+    Role,
+    UtteranceFinal,
+    UtteranceScored,
+)
 from voicewatch.core.quoting import quote
 from voicewatch.core.redaction import find_spans, mask
 
@@ -61,34 +70,6 @@ SMALL_TALK = re.compile(
 )
 NUMBER_NAME = re.compile(r"\b((?:\w+ )?(?:number|code|card|id|pin))\b", re.IGNORECASE)
 
-NEXT_STEPS = {
-    "asks_human": "Say at once that you are a person and that you stay on the call.",
-    "angry": "Let them finish, name what went wrong, then say what you will do and by when.",
-    "confused": "One thing at a time, in short sentences; ask them to say back what they understood.",
-    "ambiguous_consent": "The yes was not clear: ask once more, plainly, before anything is changed.",
-    "repeated_failure": "Do not repeat what was tried: take another way, or take the case over.",
-    "high_stakes": "Check identity and authority before money, contracts or the account are touched.",
-    "vulnerable": "Slow down, offer help beyond this matter, and note what they need.",
-    "language_mismatch": "Find out which language they prefer; hand on if you do not speak it.",
-    "ai_wrong": "Check what the AI said against the account before you confirm any of it.",
-    "ai_policy": "Correct what the AI should not have said.",
-    "dead_air": "Make sure that they hear you, and say why it was silent.",
-    "ai_lost": "The AI dropped out: greet them and ask what they need, as they may not have been answered.",
-    "by_hand": "A supervisor asked for you: see the note.",
-}  # fmt: skip
-
-OPENINGS = (
-    ("angry", "I have read what happened, and I am sorry that it took so long. I will sort this out now."),
-    (
-        "repeated_failure",
-        "I have read everything so far, so you need not say it again. Let us try another way.",
-    ),
-    ("confused", "I will explain it step by step, and you stop me at any time."),
-    ("asks_human", "I am a person, and I have read what you told us, so you need not start again."),
-    ("dead_air", "I am sorry for the silence. I am with you now."),
-    ("ai_lost", "I am sorry, our assistant was cut off. I am with you now."),
-)
-
 
 @dataclass(frozen=True)
 class _Turn:
@@ -130,6 +111,9 @@ def write_briefing(call: CallState, raised: EscalationRaised) -> Briefing:
         doubt=_curve(call, lambda scored: scored.uncertainty.score if scored.uncertainty else None),
         last_turns=[(turn.role.value, turn.text) for turn in turns[-LAST_TURNS:]],
         notes=_notes(call, raised, turns),
+        phrases=calming(codes),
+        history=_history(call),
+        recording=_recording(call),
     )
 
 
@@ -246,13 +230,13 @@ def _notes(call: CallState, raised: EscalationRaised, turns: Sequence[_Turn]) ->
         for piece in raised.evidence
         if piece.kind == "by_hand" and piece.note
     ]
-    if not call.recording_consent:
-        notes.append("The customer does not agree to recording: this call is not recorded.")
     if any(turn.final.low_fidelity for turn in turns):
         notes.append("The transcript is of low fidelity: ask rather than rely on single words.")
-    languages = {turn.final.language for turn in turns if turn.role == Role.CUSTOMER} - {"en"}
-    if languages:
+    spoken = {turn.final.language for turn in turns if turn.role == Role.CUSTOMER}
+    asked_for = call.attributes.get("language", "")
+    if languages := spoken - {"en"}:
         notes.append(f"The customer speaks {', '.join(sorted(languages))}.")
+    notes += filter(None, dict.fromkeys(language_note(one) for one in sorted({*spoken, asked_for})))
     if call.gaps:
         notes.append(f"Parts of the call are missing from the transcript ({len(call.gaps)}).")
     if call.handbacks:
@@ -260,6 +244,25 @@ def _notes(call: CallState, raised: EscalationRaised, turns: Sequence[_Turn]) ->
     if call.refusals:
         notes.append(f"Offered to {len(call.refusals)} before you: the customer has been waiting.")
     return notes
+
+
+def _history(call: CallState) -> list[str]:
+    return [_past(one) for one in call.history[:MAX_LINES]]
+
+
+def _past(past: PastCall) -> str:
+    about = past.topic.replace("_", " ") or "no topic known"
+    why = f"escalated: {', '.join(past.reasons).replace('_', ' ')}" if past.reasons else "not escalated"
+    end = past.disposition.replace("_", " ") or ("a person helped" if past.with_human else "the AI alone")
+    return f"{past.started_at:%-d %B %Y}: {about}; {why}; {end}"
+
+
+def _recording(call: CallState) -> str:
+    if not call.recording_consent:
+        return "Not recorded: the customer does not agree."
+    if call.recording == "paused":
+        return "Recording is paused."
+    return "Recorded, with the customer told." if call.disclosure else "Recorded."
 
 
 def _without_greeting(text: str) -> str:

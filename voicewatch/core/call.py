@@ -31,6 +31,7 @@ from voicewatch.core.events import (
     HandedBack,
     HandoffChanged,
     HandoffState,
+    HistoryFound,
     HoldBegan,
     HoldEnded,
     LabelSet,
@@ -46,6 +47,7 @@ from voicewatch.core.events import (
     OfferChanged,
     OfferMade,
     OfferState,
+    PastCall,
     QueueChanged,
     RecordingChanged,
     RecordingSegment,
@@ -163,6 +165,7 @@ class CallState:
     started_at: datetime | None = None
     zero_mono_ns: int = 0
     attributes: dict[str, str] = field(default_factory=dict)
+    history: list[PastCall] = field(default_factory=list)
     customer_name: str = ""
     customer_key: str = ""
     recording_consent: bool = True
@@ -347,6 +350,10 @@ def _started(call: CallState, fact: CallStarted) -> None:
     call.customer_key = fact.customer_key
     call.recording_consent = fact.recording_consent
     call.disclosure = fact.disclosure
+
+
+def _history(call: CallState, fact: HistoryFound) -> None:
+    call.history = list(fact.calls)
 
 
 def _ended(call: CallState, fact: CallEnded) -> None:
@@ -596,6 +603,7 @@ def _recording_changed(call: CallState, fact: RecordingChanged) -> None:
 
 _HANDLERS: dict[type[Fact], Callable[[CallState, Any], None]] = {
     CallStarted: _started,
+    HistoryFound: _history,
     CallEnded: _ended,
     SeatOpened: _seat_opened,
     SeatClosed: _seat_closed,

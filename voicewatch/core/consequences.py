@@ -356,6 +356,8 @@ def _brief(means: Means, call: CallState) -> list[Fact]:
 def _briefing(call: CallState, escalation: Escalation) -> list[Fact]:
     """The card as it should read now, if that is not how it reads."""
     card = write_briefing(call, escalation.raised)
+    if escalation.briefing is not None:  # a model's prose stays; the rest is written anew
+        card = card.model_copy(update={"summary": escalation.briefing.summary})
     if card == escalation.briefing:
         return []
     return [

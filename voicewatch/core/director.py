@@ -29,6 +29,7 @@ from voicewatch.core.events import (
     Evidence,
     Fact,
     HandoffState,
+    HistoryFound,
     HoldBegan,
     HoldEnded,
     Mode,
@@ -36,6 +37,7 @@ from voicewatch.core.events import (
     Nudged,
     OfferChanged,
     OfferState,
+    PastCall,
     Role,
     SeatClosed,
     SeatMuted,
@@ -143,6 +145,8 @@ class Director:
         *,
         attributes: Mapping[str, str] | None = None,
         customer_name: str = "",
+        customer_key: str = "",
+        history: Sequence[PastCall] = (),
         zero_mono_ns: int = 0,
         recording_consent: bool = True,
         disclosure: str = "",
@@ -157,6 +161,7 @@ class Director:
                 at_ms=at_ms,
                 attributes=dict(attributes or {}),
                 customer_name=customer_name,
+                customer_key=customer_key,
                 zero_mono_ns=zero_mono_ns,
                 recording_consent=recording_consent,
                 disclosure=disclosure,
@@ -168,6 +173,7 @@ class Director:
                 role=Role.CUSTOMER,
                 who="customer",
             ),
+            *([HistoryFound(call_id=call_id, at_ms=at_ms, calls=list(history))] if history else []),
         )
 
     def seat_ai(self, call_id: str, at_ms: int, seat_id: str, worker: str, name: str) -> list[Fact]:

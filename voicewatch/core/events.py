@@ -502,6 +502,33 @@ class Briefing(Value):
     last_turns: list[tuple[str, str]] = Field(default_factory=list)
     """(role, text) of the last few utterances."""
     notes: list[str] = Field(default_factory=list)
+    phrases: list[str] = Field(default_factory=list)
+    """Sentences that calm, for this kind of trouble."""
+    history: list[str] = Field(default_factory=list)
+    """Earlier calls of this customer, newest first."""
+    recording: str = ""
+    """Whether the call is recorded now, and whether the customer agreed."""
+    summary: str = ""
+    """The matter in a few sentences by a language model, if one is set up and answered in time."""
+
+
+class PastCall(Value):
+    """An earlier call of the same customer, without anybody's words."""
+
+    call_id: str
+    started_at: datetime
+    topic: str = ""
+    reasons: list[str] = Field(default_factory=list)
+    """Why it was escalated; empty: it was not."""
+    disposition: str = ""
+    with_human: bool = False
+
+
+class HistoryFound(Fact):
+    """Earlier calls of this customer, newest first."""
+
+    type: Literal["history_found"] = "history_found"
+    calls: list[PastCall]
 
 
 class BriefingReady(Fact):
@@ -753,6 +780,17 @@ class LegStats(Signal):
     late: int
     buffer_ms: float
     jitter_ms: float
+    role: Role | None = None
+    round_trip_ms: float | None = None
+    """By the peer's RTCP reports; None before the first."""
+    one_way_ms: float | None = None
+    """From the peer's network to the mix, estimated: half the round trip, the receive buffer and a tick."""
+    strays: int = 0
+    """Packets of other streams or kinds, and such that are no Opus."""
+    undecryptable: int = 0
+    """Datagrams that the leg's keys do not open: damaged, replayed or forged."""
+    unsent: int = 0
+    """Packets that the system did not take."""
 
     @property
     def key(self) -> str:
@@ -797,6 +835,23 @@ class MediaStatus(Signal):
     lost: int = 0
     concealed: int = 0
     late: int = 0
+    strays: int = 0
+    undecryptable: int = 0
+    unsent: int = 0
+    failed_legs: int = 0
+    """Ended because their packets could not be handled."""
+    failed_rooms: int = 0
+    """Times a call could not be mixed."""
+    recorder_dropped: int = 0
+    """Packets that the recorder was not there for, or did not read."""
+    model_missed: int = 0
+    """Chunks that the model process could not be given in time."""
+    tells_dropped: int = 0
+    """Messages told to nobody: signals to front, ticks to model and recorder."""
+    spool_waiting: int = 0
+    """Facts that front has not yet made durable."""
+    spool_dropped: int = 0
+    """Facts lost because there were too many of those."""
 
     @property
     def key(self) -> str:

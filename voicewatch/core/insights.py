@@ -30,6 +30,7 @@ class Figures:
     call_id: str
     customer: str
     """Key of the customer, empty if nobody knows."""
+    topic: str
     started_at: datetime | None
     ended_at: datetime | None
     duration_ms: int
@@ -69,6 +70,7 @@ def figures_of(call: CallState) -> Figures:
     return Figures(
         call_id=call.call_id,
         customer=call.customer_key,
+        topic=call.attributes.get("topic", ""),
         started_at=call.started_at,
         ended_at=ended_at,
         duration_ms=told["duration_ms"],

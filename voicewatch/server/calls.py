@@ -11,15 +11,7 @@ from math import ceil
 from typing import Any
 
 from voicewatch.core.call import CallState, Seat
-from voicewatch.core.events import (
-    CallStarted,
-    DtmfSent,
-    EscalationRaised,
-    Fact,
-    Mode,
-    Role,
-    SeatOpened,
-)
+from voicewatch.core.events import DtmfSent, EscalationRaised, Fact, Mode, PastCall, Role, SeatOpened
 from voicewatch.core.ids import customer_key
 from voicewatch.processes.messages import (
     AttachLeg,
@@ -76,7 +68,10 @@ class Calls:
         ai_seats: AISeats,
         tokens: Tokens,
         new_id: Callable[[], str],
+        history: Callable[[str], list[PastCall]],
     ) -> None:
+        """`history`: key of a customer -> his earlier calls, newest first."""
+        self._history = history
         self._desk = desk
         self._links = links
         self._rescue = rescue
@@ -104,18 +99,17 @@ class Calls:
         self._links.assign(call_id, peer)
         try:
             await self._desk.command(
-                lambda director: [
-                    fact.model_copy(update={"customer_key": key}) if isinstance(fact, CallStarted) else fact
-                    for fact in director.start_call(
-                        call_id,
-                        attributes=dict(wanted.attributes),
-                        customer_name=wanted.customer_name,
-                        zero_mono_ns=zero_mono_ns,
-                        recording_consent=wanted.recording_consent,
-                        disclosure=disclosure,
-                        seat_id=seat_id,
-                    )
-                ]
+                lambda director: director.start_call(
+                    call_id,
+                    attributes=dict(wanted.attributes),
+                    customer_name=wanted.customer_name,
+                    customer_key=key,
+                    history=self._history(key),
+                    zero_mono_ns=zero_mono_ns,
+                    recording_consent=wanted.recording_consent,
+                    disclosure=disclosure,
+                    seat_id=seat_id,
+                )
             )
         except Problem:
             if not self._shown.has(call_id):

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from voicewatch.core.call import CallState
-from voicewatch.core.events import Fact
+from voicewatch.core.events import Fact, PastCall
 from voicewatch.core.insights import Figures, figures_of, insights
 from voicewatch.processes.faults import fault
 from voicewatch.server.desk import Desk, Stored
@@ -41,6 +41,23 @@ class Insights:
                     self._figures[call_id] = figures_of(call)
             except Exception as error:  # boundary: one unreadable call does not hide the others
                 log.warning("call_not_counted", call_id=call_id, **fault(error))
+
+    def history(self, customer: str, limit: int = 5) -> list[PastCall]:
+        """Earlier calls of a customer (by key), newest first; none for one without a key."""
+        known = [one for one in self._figures.values() if customer and one.customer == customer]
+        calls = [
+            PastCall(
+                call_id=one.call_id,
+                started_at=one.started_at,
+                topic=one.topic,
+                reasons=list(one.reasons),
+                disposition=one.disposition or "",
+                with_human=one.human_ms > 0,
+            )
+            for one in known
+            if one.started_at is not None
+        ]
+        return sorted(calls, key=lambda past: past.started_at, reverse=True)[:limit]
 
     def report(self, days: int) -> dict[str, Any]:
         """The figures of calls that ended within the last `days`."""

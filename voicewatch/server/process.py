@@ -13,7 +13,16 @@ from pathlib import Path
 import structlog
 
 from voicewatch.core.director import Director
-from voicewatch.core.events import Event, MediaStatus, RecordComplete, Signal, SystemStatus, parse_event
+from voicewatch.core.events import (
+    Event,
+    MediaStatus,
+    RecordComplete,
+    RecorderStatus,
+    Signal,
+    SpeechStatus,
+    SystemStatus,
+    parse_event,
+)
 from voicewatch.core.ids import ulid
 from voicewatch.core.routing_plan import BadPlan, RoutingPlan
 from voicewatch.core.rules import BadRule, RuleBook, default_rules
@@ -44,13 +53,14 @@ from voicewatch.server.shown import KEPT_CALLBACKS, KEPT_ENDED, Shown
 from voicewatch.server.status import Status
 from voicewatch.server.tables import TableKeeper
 from voicewatch.server.websocket import GOING_AWAY
-from voicewatch.settings import BadSettings, Settings
+from voicewatch.server.writer import Writer
+from voicewatch.settings import BadSettings, JudgementSettings, Settings
 
 log = structlog.get_logger()
 
 HELLOS_WITHIN_S = 3.0
 """How long a restarted front waits to be told which calls the media processes hold."""
-STATUS_S = 1.0
+STATUS_S = 0.5
 UNSCORED_LIMIT = 200
 GOODBYE_LOOKS, GOODBYE_LOOK_S = 50, 0.02
 """How often, and how far apart, it is looked whether all sockets are closed before HTTP ends."""
@@ -134,21 +144,37 @@ class FrontProcess:
         self._insights = Insights(self.desk, journal.read)
         self._feed = Feed(self.desk, self._presences, self._status.now)
         self._status.on_change = self._feed.signal
+        archive = Archive(settings.data / "recordings", settings.data / "journal" / "keys.db")
         self._recordings = Recordings(
             self.desk,
-            Archive(settings.data / "recordings", settings.data / "journal" / "keys.db"),
+            archive,
             journal,
             lambda: self._server.peers.get("recorder"),
             retention_days=settings.record.retention_days,
             on_erased=self._feed.erased,
         )
-        metrics = Metrics(
+        self._metrics = Metrics(
             self.desk,
-            self._status.now,
+            self._status,
             lambda: {"events": self._feed.count, "ai": self._ai_seats.count},
-            self._status.media,
+            lambda: {
+                "journal_waiting": journal.waiting,
+                "journal_commits": journal.commits,
+                "mixes": archive.mixing,
+            },
         )
-        calls = Calls(self.desk, self._links, self._rescue, self._feed, self._ai_seats, tokens, new_id)
+        journal.on_durable = self._metrics.journalled
+        calls = Calls(
+            self.desk,
+            self._links,
+            self._rescue,
+            self._feed,
+            self._ai_seats,
+            tokens,
+            new_id,
+            self._insights.history,
+        )
+        self._writer = _writer(self.desk, judgement)
         self._app = make_app(
             Front(
                 public_url=public_url(settings),
@@ -163,7 +189,7 @@ class FrontProcess:
                 ai_seats=self._ai_seats,
                 presences=self._presences,
                 status=self._status,
-                metrics=metrics,
+                metrics=self._metrics,
                 rules=rules,
                 pages=Pages(WEB),
                 recordings=self._recordings,
@@ -204,6 +230,8 @@ class FrontProcess:
                 tasks.create_task(self._make_up())
                 tasks.create_task(serve_http(self._app, sockets.listener("http"), self._say_goodbye))
         finally:
+            if self._writer is not None:
+                await self._writer.close()
             for part in (self._presences, self._tables, self._rescue, self._closing, self._recordings):
                 part.close()
 
@@ -268,7 +296,12 @@ class FrontProcess:
                 self._status.heard(event)
             elif isinstance(event, MediaStatus):
                 self._status.heard_media(event)
+            elif isinstance(event, SpeechStatus):
+                self._status.heard_speech(event)
+            elif isinstance(event, RecorderStatus):
+                self._status.heard_recorder(event)
             elif isinstance(event, Signal):
+                self._metrics.hear(event)
                 self._feed.signal(event)
 
     async def _report(self, peer: Peer, epoch: str, first_seq: int, events: list[Event]) -> None:
@@ -306,6 +339,18 @@ def _rules(settings: Settings) -> RuleBook:
         raise BadSettings(f"judgement.rules: {file}: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadSettings(f"judgement.rules: cannot read {file}: {error}") from None
+
+
+def _writer(desk: Desk, judgement: JudgementSettings) -> Writer | None:
+    if not judgement.briefing_url:
+        return None
+    return Writer(
+        desk,
+        url=judgement.briefing_url,
+        model=judgement.briefing_model,
+        key=judgement.briefing_key.get_secret_value(),
+        timeout_s=judgement.briefing_timeout_s,
+    )
 
 
 def _plan(settings: Settings) -> RoutingPlan:

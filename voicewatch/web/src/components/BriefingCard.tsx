@@ -7,6 +7,11 @@ export function BriefingCard({ briefing, large = false }: { briefing: Briefing; 
       <p class="brief__why" data-testid="briefing-why">
         {briefing.why_now}
       </p>
+      {briefing.summary && (
+        <p class="small" data-testid="briefing-summary">
+          {briefing.summary} <span class="muted">(written by a language model)</span>
+        </p>
+      )}
       <dl class="dl">
         <Entry name="Wants" lines={briefing.wants ? [briefing.wants] : []} strong />
         <Entry name="Known" lines={briefing.known} />
@@ -14,7 +19,9 @@ export function BriefingCard({ briefing, large = false }: { briefing: Briefing; 
         <Entry name="Don’t ask" lines={briefing.do_not_ask} />
         <Entry name="Promised" lines={briefing.commitments} />
         <Entry name="Next" lines={briefing.next_steps} />
-        <Entry name="Notes" lines={briefing.notes} />
+        <Entry name="Say" lines={briefing.phrases.map((phrase) => `“${phrase}”`)} />
+        <Entry name="Before" lines={briefing.history} />
+        <Entry name="Notes" lines={[...briefing.notes, briefing.recording].filter(Boolean)} />
       </dl>
     </div>
   );

@@ -137,6 +137,13 @@ export interface Briefing {
   doubt: [at_ms: number, score: number][];
   last_turns: [role: string, text: string][];
   notes: string[];
+  /** Sentences that calm, for this kind of trouble. */
+  phrases: string[];
+  /** Earlier calls of this customer, newest first. */
+  history: string[];
+  recording: string;
+  /** By a language model, if one is set up; empty otherwise. */
+  summary: string;
 }
 
 /** Without `utterances` it is a row; with them the whole call. */
