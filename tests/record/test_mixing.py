@@ -146,6 +146,6 @@ async def test_mixes_are_few_and_a_listener_who_takes_nothing_is_let_go(
     mixes = [await archive.mix("call1", "wav", until_ms=hour_ms) for _ in range(archives.MIXES_AT_ONCE)]
     with pytest.raises(Problem, match="being made"):
         await archive.mix("call1", "wav")
-    await until(lambda: not archive._mixing, 20)
+    await until(lambda: not archive.mixing, 20)
     assert [mix._worker.wait() for mix in mixes if mix and mix._worker] == [-9, -9]
     assert len(await taken(archive, "wav", until_ms=END_MS)) == wav_size(END_MS)

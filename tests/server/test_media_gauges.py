@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from voicewatch.core.events import MediaStatus
-from voicewatch.server.metrics import MEDIA_GAUGES
+from voicewatch.core.events import MediaStatus, RecorderStatus
+from voicewatch.server.metrics import MEDIA_GAUGES, RECORDER_GAUGES
 from voicewatch.server.status import Status
 
 
 def test_every_figure_of_a_media_process_is_a_gauge() -> None:
     figures = set(MediaStatus.model_fields) - {"type", "v", "call_id", "at_ms", "at", "seq", "process"}
     assert set(MEDIA_GAUGES) == figures
+
+
+def test_every_figure_of_the_recorder_is_a_gauge() -> None:
+    figures = set(RecorderStatus.model_fields) - {"type", "v", "call_id", "at_ms", "at", "seq"}
+    assert set(RECORDER_GAUGES) == figures
 
 
 def test_a_process_that_is_away_has_no_figures() -> None:

@@ -621,6 +621,14 @@ def _stats(call: Call, at_ms: int) -> list[Signal]:
                 late=leg.buffer.late,
                 buffer_ms=leg.buffer.delay_ms,
                 jitter_ms=round(leg.reception.jitter_ms, 2) if leg.reception is not None else 0.0,
+                role=seat.role,
+                round_trip_ms=round(leg.round_trip_ms, 1) if leg.round_trip_ms is not None else None,
+                one_way_ms=round(leg.round_trip_ms / 2 + leg.buffer.delay_ms + CHUNK_MS, 1)
+                if leg.round_trip_ms is not None
+                else None,
+                strays=leg.strays,
+                undecryptable=leg.undecryptable,
+                unsent=leg.unsent,
             )
         )
     return found

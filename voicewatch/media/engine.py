@@ -73,6 +73,9 @@ class Traffic:
     lost: int = 0
     concealed: int = 0
     late: int = 0
+    strays: int = 0
+    undecryptable: int = 0
+    unsent: int = 0
 
     def add(self, leg: Leg) -> None:
         self.packets_in += leg.buffer.received
@@ -80,6 +83,9 @@ class Traffic:
         self.lost += leg.buffer.lost
         self.concealed += leg.buffer.concealed
         self.late += leg.buffer.late
+        self.strays += leg.strays
+        self.undecryptable += leg.undecryptable
+        self.unsent += leg.unsent
 
 
 @dataclass(slots=True)
@@ -287,6 +293,8 @@ class Engine:
             late_ms=round(counters.late_ms, 1),
             mix_ms=round((counters.mix_ns - self._told_mix_ns) / ticks / 1e6, 3),
             cpu_s=round(time.process_time(), 2),
+            failed_legs=counters.failed_legs,
+            failed_rooms=counters.failed_rooms,
             **asdict(traffic),
         )
         self._told_ticks, self._told_mix_ns, counters.late_ms = counters.ticks, counters.mix_ns, 0.0
@@ -391,8 +399,8 @@ class Engine:
         return self._pcm[[leg.row for leg in legs]]
 
     def _send_reports(self, due_ns: int) -> None:
-        for leg in self.legs:
-            if leg.packets_out and (self.tick + leg.row) % _RTCP_EVERY_TICKS == 0:
+        for leg in self.legs[self.tick % _RTCP_EVERY_TICKS :: _RTCP_EVERY_TICKS]:
+            if leg.packets_out:
                 leg.send_report(self.tick, due_ns / 1e6)
 
     def _free_left(self) -> None:

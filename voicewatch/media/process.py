@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
 
+from voicewatch.core.events import MediaStatus, Signal
 from voicewatch.core.ids import ulid
 from voicewatch.media.bridge import MAX_SEATS, Bridge
 from voicewatch.media.engine import Engine
@@ -83,7 +85,7 @@ class MediaProcess:
             prompts,
             process=name,
             report=self._front.report,
-            signal=self._front.signal,
+            signal=self._signal,
             now_ns=time.monotonic_ns,
         )
 
@@ -96,6 +98,23 @@ class MediaProcess:
                     tasks.create_task(link.run())
         finally:
             await self.bridge.close()
+
+    def _signal(self, signals: Sequence[Signal]) -> None:
+        self._front.signal(
+            [self._with_links(one) if isinstance(one, MediaStatus) else one for one in signals]
+        )
+
+    def _with_links(self, status: MediaStatus) -> MediaStatus:
+        """What the bridge does not know of: how the other processes take what they are told."""
+        return status.model_copy(
+            update={
+                "recorder_dropped": self._feeds.packets_dropped,
+                "model_missed": self._feeds.chunks_missed,
+                "tells_dropped": sum(link.dropped for link in (self._front, self._model, self._recorder)),
+                "spool_waiting": self._front.waiting,
+                "spool_dropped": self._front.lost,
+            }
+        )
 
     async def _obey(self, command: Message) -> dict[str, Any]:
         """Front's commands. Raises Problem."""

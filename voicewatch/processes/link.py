@@ -119,6 +119,16 @@ class Link:
         """The highest number up to which all reports are durable, 0 at first."""
         return self._spool.acknowledged
 
+    @property
+    def waiting(self) -> int:
+        """Reports that are not yet durable."""
+        return len(self._spool)
+
+    @property
+    def lost(self) -> int:
+        """Reports that fell out of a full spool since the start."""
+        return self._spool.dropped
+
     async def settled(self, timeout_s: float) -> bool:
         """Waits until every report is durable; False if that took longer."""
         try:

@@ -37,6 +37,11 @@ class Archive:
         self._keys = keys
         self._mixing = 0
 
+    @property
+    def mixing(self) -> int:
+        """Mixes being made."""
+        return self._mixing
+
     def open(self, call_id: str, path: str) -> SealedReader | None:
         """The plain Ogg Opus file of a recording; None if it is not there (any more). Waits for the disk."""
         key = self._key(call_id)

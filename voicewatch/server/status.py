@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 
-from voicewatch.core.events import MediaStatus, SystemStatus
+from voicewatch.core.events import MediaStatus, RecorderStatus, SpeechStatus, SystemStatus
 from voicewatch.processes.messages import HouseStatus
 
 DEGRADES = {"model": "analysis", "recorder": "recording"}
 """What suffers while a process is away; media processes: `media`."""
+SILENT_S = 1.6
+"""The model process tells how it fares twice a second; one that has stopped does not work either."""
 
 
 class Status:
@@ -18,10 +21,15 @@ class Status:
         self._states = {"front": "up"} | dict.fromkeys(processes, "starting")
         self._writable = writable
         self._model = SystemStatus(call_id="")
+        self._model_heard_s: float | None = None
+        self.speech: SpeechStatus | None = None
+        """How the model process fares, while it is up."""
         self.on_change: Callable[[SystemStatus], None] = lambda _: None
         self._told: SystemStatus | None = None
         self.media: dict[str, MediaStatus] = {}
         """By process, of those that are up: how they fare."""
+        self.recorder: RecorderStatus | None = None
+        """How the recorder fares, while it is up."""
         self.restarts: dict[str, int] = {}
         """By process, since the server was started; empty where no keeper tells them."""
 
@@ -32,17 +40,27 @@ class Status:
     def down(self, process: str) -> None:
         self._states[process] = "down"
         self.media.pop(process, None)
+        if process == "recorder":
+            self.recorder = None
         if process == "model":
             self._model = SystemStatus(call_id="")
+            self._model_heard_s = self.speech = None
         self.check()
 
     def heard(self, status: SystemStatus) -> None:
         """What the model process says of its own lag, engines and troubles."""
         self._model = status
+        self._model_heard_s = time.monotonic()
         self.check()
+
+    def heard_speech(self, status: SpeechStatus) -> None:
+        self.speech = status
 
     def heard_media(self, status: MediaStatus) -> None:
         self.media[status.process] = status
+
+    def heard_recorder(self, status: RecorderStatus) -> None:
+        self.recorder = status
 
     def heard_keeper(self, status: HouseStatus) -> None:
         """How often each process was started again."""
@@ -58,6 +76,8 @@ class Status:
     def now(self) -> SystemStatus:
         away = [name for name, state in self._states.items() if state != "up"]
         troubles = [DEGRADES.get(name, "media") for name in away] + list(self._model.degraded)
+        if self._model_heard_s is not None and time.monotonic() - self._model_heard_s > SILENT_S:
+            troubles.append(DEGRADES["model"])
         if not self._writable():
             troubles.append("journal")
         return SystemStatus(
