@@ -320,6 +320,59 @@ def erase(
     raise typer.Exit(int(bool(done["live"]) or not done["erased"]))
 
 
+@app.command()
+def backtest(
+    rules: Annotated[
+        Path | None, typer.Option(help="TOML file of rules; without it the default set.", show_default=False)
+    ] = None,
+    calls: Annotated[
+        Path | None,
+        typer.Option(help="A server's data folder, or its journal/journal.db.", show_default=False),
+    ] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option(help="Labelled dialogues, one JSON object a line.", show_default=False)
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Another rule file to compare with.", show_default=False)
+    ] = None,
+    curve: Annotated[str, typer.Option(help="RULE.FIELD: try this number over its whole range.")] = "",
+    html: Annotated[
+        Path | None, typer.Option(help="Write the report there, with the calls.", show_default=False)
+    ] = None,
+    miss_cost: Annotated[float, typer.Option(min=0, help="Cost of a call that nobody came to.")] = 10,
+    alarm_cost: Annotated[float, typer.Option(min=0, help="Cost of calling a person for nothing.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Replay past calls or labelled dialogues through rules: precision, recall, lead time, alerts.
+
+    The same calls and rules always give the same report. Of a journal's calls, what people did are the
+    labels: escalated by hand, took the call, dismissed the alert.
+
+    Example: `voicewatch backtest --jsonl dialogues.jsonl --against old.toml --html report.html`
+    """
+    from voicewatch.backtest.page import html as page
+    from voicewatch.backtest.run import Asked, in_words
+    from voicewatch.backtest.run import backtest as run_backtest
+    from voicewatch.core.backtest import Costs
+
+    if (calls is None) == (jsonl is None):
+        raise Mistake("name what to replay: --calls DATA or --jsonl FILE, one of them")
+    asked = Asked(calls, jsonl, rules, against, curve, Costs(miss_cost, alarm_cost))
+    try:
+        done = run_backtest(asked)
+        if html is not None:
+            html.write_text(page(done), encoding="utf-8")
+    except BadRule:
+        raise
+    except UnicodeDecodeError:
+        raise Mistake("a file is not UTF-8 text") from None
+    except OSError as error:
+        raise Mistake(f"{error.filename}: {error.strerror}") from None
+    except ValueError as error:
+        raise Mistake(str(error)) from None
+    print(json.dumps(done.report, ensure_ascii=False) if as_json else in_words(done.report))
+
+
 @app.command("export")
 def export_calls(
     data: DataOption = None,
@@ -400,39 +453,58 @@ def models_check(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Load a recogniser and let it transcribe a bundled clip of synthetic speech.
+    """Load a recogniser, let it transcribe a bundled clip of synthetic speech, and say what it costs here.
 
     Example: `voicewatch models check tiny-whisper`
     """
-    from audio_models.api import load_transcriber
+    from dataclasses import asdict
+
     from audio_models.catalogue import self_test
+    from voicewatch.speech.recogniser import load_recogniser
 
     speech = _settings(config).speech
-    if name == "pocketsphinx":
-        transcriber = load_transcriber(name)
-    elif name:
-        transcriber = load_transcriber("faster-whisper", name, speech.language)
-    else:
-        transcriber = load_transcriber(speech.engine, speech.model, speech.language)
-    result = self_test(transcriber)
+    if name:
+        engine = "pocketsphinx" if name == "pocketsphinx" else "faster-whisper"
+        speech = speech.model_copy(update={"engine": engine, "model": name})
+    transcriber = load_recogniser(speech)
+    result = self_test(transcriber, costs=True)
     if as_json:
-        print(
-            json.dumps({"schema": 1, "engine": transcriber.name, "model": transcriber.model, **vars(result)})
-        )
-    else:
-        print(f"{transcriber.name}: {transcriber.description}")
-        print(f"{result.audio_ms / 1000:.1f} s of speech took {result.took_ms / 1000:.2f} s: {result.text!r}")
+        print(json.dumps({"schema": 1, "engine": transcriber.name, "model": transcriber.model} | asdict(result)))
+        return
+    print(f"{transcriber.name}: {transcriber.description}")
+    print(f"{result.audio_ms / 1000:.1f} s of speech took {result.took_ms / 1000:.2f} s: {result.text!r}")
+    print(f"word error rate {result.wer:.2f} on this one clip")
+    table = Table("speech", "final, ms", "partial, ms", box=None, pad_edge=False)
+    for cost in result.costs:
+        table.add_row(f"{cost.speech_s:g} s", f"{cost.final_ms:g}", f"{cost.partial_ms:g}")
+    Console(soft_wrap=True).print(table)
+    print(f"about {result.calls_per_core:.0f} calls a core, at 60 % of it, with a partial each second")
 
 
 @models_app.command("pull")
 def models_pull(name: Annotated[str, typer.Argument(help="Such as small.en, or OWNER/REPOSITORY.")]) -> None:
     """Fetch a CTranslate2 Whisper from the Hugging Face hub; a server never does so by itself.
 
+    Broken off, it goes on where it was when asked again. `HF_ENDPOINT` names a mirror.
+
     Example: `voicewatch models pull small.en`, then set `speech.model = "small.en"`
     """
-    from audio_models.catalogue import pull
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
-    print(f'{pull(name)}\nUse it with speech.model = "{name}"')
+    from audio_models.hub import pull
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(file: str, there: int, total: int) -> None:
+            task = tasks.setdefault(file, TaskID(-1))
+            if task < 0:
+                task = tasks[file] = shown.add_task(file, total=total)
+            shown.update(task, completed=there)
+
+        folder = pull(name, progress)
+    print(f'{folder}\nUse it with speech.model = "{name}"')
 
 
 # ---------------------------------------------------------------- reading what the user gave

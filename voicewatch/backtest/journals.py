@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from voicewatch.core.events import (
     AlertCleared,
-    AlertRaised,
     CallStarted,
     EscalationRaised,
     Fact,
     HandoffChanged,
     HandoffState,
+    LabelSet,
     UtteranceFinal,
 )
 from voicewatch.core.replay import Case, Labels
@@ -57,32 +57,38 @@ def _case(call_id: str, facts: Sequence[Fact]) -> Case | None:
     return Case(call_id, facts, labels_of(facts))
 
 
-def labels_of(facts: Sequence[Fact]) -> Labels | None:
-    """What people said of the call by what they did.
+NEEDED = {("call", "needed_person"): True, ("call", "fine"): False, ("escalation", "right"): True,
+          ("escalation", "late"): True, ("escalation", "unneeded"): False}  # fmt: skip
+"""What somebody may have said of a call -> whether it needed a person."""
 
-    Somebody escalated it by hand, or took the call that was offered to him: it needed a person. Every alert
-    that called a person was dismissed: it did not. Else nobody has said.
+
+def labels_of(facts: Sequence[Fact]) -> Labels | None:
+    """What people said of the call, in words or by what they did; None if nobody has.
+
+    The newest word on the call or its escalation decides. Else: somebody escalated it by hand, or took the
+    call that was offered to him: it needed a person. All that called a person was dismissed: it did not.
     """
-    by_hand = next((one for one in facts if isinstance(one, EscalationRaised) and one.by), None)
-    if by_hand is not None:
-        turn = _turn_at(facts, by_hand.at_ms)
-        return Labels(True, turn, reasons=(), human_at_ms=by_hand.at_ms)
-    raised = {one.alert_id: one for one in facts if isinstance(one, AlertRaised)}
     called = [one for one in facts if isinstance(one, EscalationRaised)]
+    by_hand = next((one for one in called if one.by and one.rule is None), None)
+    human_at_ms = by_hand.at_ms if by_hand else None
+    reasons = tuple(sorted({reason for one in called if not one.by for reason in one.reasons}))
+    words = [
+        needed
+        for one in facts
+        if isinstance(one, LabelSet) and (needed := NEEDED.get((one.about, one.value))) is not None
+    ]
+    if words:
+        return Labels(words[-1], reasons=reasons if words[-1] else (), human_at_ms=human_at_ms)
+    if by_hand is not None:
+        return Labels(True, _turn_at(facts, by_hand.at_ms), human_at_ms=human_at_ms)
     dismissed = {one.alert_id for one in facts if isinstance(one, AlertCleared) and one.by}
     if called and all(one.alert_id in dismissed for one in called):
         return Labels(False)
     if any(isinstance(one, HandoffChanged) and one.state == HandoffState.BRIDGED for one in facts):
-        reasons = {reason for one in called for reason in one.reasons}
-        return Labels(True, reasons=tuple(sorted(reasons)))
-    if raised and all(one in dismissed for one in raised):
-        return Labels(False)
+        return Labels(True, reasons=reasons)
     return None
 
 
 def _turn_at(facts: Sequence[Fact], at_ms: int) -> int:
-    return max(0, sum(1 for _ in _finals_before(facts, at_ms)) - 1)
-
-
-def _finals_before(facts: Sequence[Fact], at_ms: int) -> Iterator[UtteranceFinal]:
-    return (one for one in facts if isinstance(one, UtteranceFinal) and one.at_ms <= at_ms)
+    """The turn that was said last before this moment."""
+    return max(0, sum(isinstance(one, UtteranceFinal) and one.at_ms <= at_ms for one in facts) - 1)
