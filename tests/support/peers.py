@@ -74,13 +74,15 @@ class Heard:
 class Caller:
     """A peer. `await dial(answer)` connects it; `heard` grows with every packet."""
 
-    def __init__(self, pcm: np.ndarray | None = None) -> None:
+    def __init__(self, pcm: np.ndarray | None = None, track: MediaStreamTrack | None = None) -> None:
+        """He says `pcm` in a loop, or what `track` gives."""
         self.speech = Speech(tone(440) if pcm is None else pcm)
         self.heard: list[Heard] = []
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._sink = MediaBlackhole()
         self.pc.on("track", self._sink.addTrack)
-        self.pc.addTrack(self.speech)
+        self._track = track or self.speech
+        self.pc.addTrack(self._track)
         dtls = self.pc.getTransceivers()[0].receiver.transport
         stock = dtls._handle_rtp_data
 
@@ -102,7 +104,7 @@ class Caller:
 
     async def close(self) -> None:
         await self._sink.stop()
-        self.speech.stop()
+        self._track.stop()
         await self.pc.close()
 
     def vanish(self) -> None:

@@ -12,11 +12,14 @@ import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
 import aioice.ice
 import structlog
+from aioice.ice import CandidatePair
+from aioice.stun import Class
 from aiortc import (
     RTCConfiguration,
     RTCPeerConnection,
@@ -48,10 +51,14 @@ CONSENT_INTERVAL_S, CONSENT_FAILURES = 1, 20
 """Consent ends 30 s after the last answer, as RFC 7675 has it; an answer a second shows that a silent peer is
 there. That a leg is stalled or lost is known by its packets, long before."""
 
+CHECKS_TO_STRANGERS = 8
+"""STUN requests that one offer may draw to addresses from which nothing authentic has come. A peer that can
+be reached answers one of them, or finds us by itself: his checks are answered whatever was spent."""
+
 PRIVATE_NAMES = {
     "aioice.ice": ("get_host_addresses", "CONSENT_INTERVAL", "CONSENT_FAILURES"),
-    "aioice.ice.Connection": ("_nominated", "_protocols", "data_received"),
-    "aioice.ice.StunProtocol": ("transport", "datagram_received"),
+    "aioice.ice.Connection": ("_check_list", "_nominated", "_protocols", "data_received"),
+    "aioice.ice.StunProtocol": ("transport", "datagram_received", "send_stun"),
     "aiortc.RTCDtlsTransport": ("_rx_srtp", "_tx_srtp"),
     "aiortc.RTCIceTransport": ("_connection",),
     "aiortc.RTCRtpTransceiver": ("_codecs",),
@@ -145,6 +152,32 @@ class MediaPath:
             return False
 
 
+class Courtesy:
+    """Bounds what an offer's addresses are sent before anything authentic came from them."""
+
+    def __init__(self, ice: Any) -> None:
+        self._ice = ice
+        self._left = CHECKS_TO_STRANGERS
+        self._known: set[Any] = set()
+
+    def send(self, send: Callable[[Any, Any], None], message: Any, address: Any) -> None:
+        """In the place of a protocol's `send_stun`. A success response goes to who authenticated himself."""
+        if message.message_class == Class.RESPONSE:
+            self._known.add(address)
+        elif message.message_class == Class.REQUEST and not self._is_known(address):
+            if self._left == 0:
+                return
+            self._left -= 1
+        send(message, address)
+
+    def _is_known(self, address: Any) -> bool:
+        """He asked with our password, or answered with his."""
+        return address in self._known or any(
+            pair.remote_addr == address and pair.state is CandidatePair.State.SUCCEEDED
+            for pair in self._ice._check_list
+        )
+
+
 class Connection:
     """One peer connection: `on_connected(path)` is called once at most, `on_closed()` if it ends alone."""
 
@@ -193,9 +226,13 @@ class Connection:
         setattr(transceiver.receiver, "receive", _never_start)  # noqa: B010
         await self._lull()
         answer = await self._pc.createAnswer()
-        self._take_handshakes_slowly(transceiver.sender.transport.transport._connection)
+        ice = transceiver.sender.transport.transport._connection
+        self._take_handshakes_slowly(ice)
         await self._lull()
         await self._pc.setLocalDescription(answer)
+        courtesy = Courtesy(ice)
+        for protocol in ice._protocols:
+            protocol.send_stun = partial(courtesy.send, protocol.send_stun)
         self._digits_type, self._takes_keys = digits_type(offer), takes_keys(offer)
         return with_digits(str(self._pc.localDescription.sdp), offer)
 
