@@ -182,6 +182,8 @@ export interface CallView {
   nobody_free: boolean;
   disposition: { agent_id: string; code: string; note: string } | null;
   recordings: number;
+  /** off: the customer did not agree to it. */
+  recording?: 'on' | 'paused' | 'off';
   engine: string;
   last_seq: number;
 }

@@ -30,6 +30,8 @@ const TELL: Record<string, Tell> = {
   handed_back: () => ['Handed back: the AI has the call again.', false],
   nudged: (fact) => [`The AI was told in writing: “${text(fact.text)}”`, false],
   clock_rebased: () => ['The media process was replaced; a moment of sound was lost.', false],
+  recording_changed: (fact) => [fact.state === 'paused' ? 'The recording was paused.' : 'The recording went on.', false],
+  recording_gap: () => ['A part is missing in a recording.', false],
   disposition_set: (fact) => [`Outcome: ${spaced(text(fact.code)).toLowerCase()}.`, true],
   call_ended: (fact) => [`The call ended: ${spaced(text(fact.reason)).toLowerCase()}.`, false],
 };

@@ -15,6 +15,7 @@ import { DoubtFigure, SeverityMark, MoodFigure, VoiceChip } from '../components/
 import { NAV } from '../components/nav';
 import { SPEAKER } from '../components/say';
 import { history, staffIn } from './history';
+import { Corrections, Verdict } from './Judge';
 
 interface Recording {
   seat_id: string;
@@ -24,14 +25,20 @@ interface Recording {
   duration_ms: number;
 }
 
+/** What may be heard; nothing of a call whose recordings are not for this person. */
+interface Sound {
+  recordings: Recording[];
+  mix: { path: string; right: Role[]; duration_ms: number | null } | null;
+}
+
 interface Whole {
   account: Account;
   view: CallView;
   facts: FactEvent[];
-  recordings: Recording[];
+  sound: Sound;
 }
 
-function Replay({ account, view, facts, recordings }: Whole) {
+function Replay({ account, view, facts, sound }: Whole) {
   const utterances = view.utterances ?? [];
   return (
     <div class="reread">
@@ -55,12 +62,19 @@ function Replay({ account, view, facts, recordings }: Whole) {
       </header>
       <Chart view={view} utterances={utterances} at_ms={view.duration_ms} onPick={showEvidence} />
       <main class="pane talk" aria-label="Transcript">
-        <Lines view={view} utterances={utterances} notes={history(facts)} names={staffIn(facts)} />
+        <Lines
+          view={view}
+          utterances={utterances}
+          notes={history(facts)}
+          names={staffIn(facts)}
+          beneath={(utterance) => <Corrections account={account} view={view} utterance={utterance} />}
+        />
       </main>
       <aside class="pane side" aria-label="About this call">
+        <Verdict account={account} view={view} />
         <Alerts alerts={view.alerts} />
         {view.briefing && <Brief briefing={view.briefing} />}
-        <Recordings view={view} recordings={recordings} />
+        <Recordings view={view} sound={sound} />
       </aside>
     </div>
   );
@@ -89,13 +103,22 @@ function Alerts({ alerts }: { alerts: Alert[] }) {
   );
 }
 
-function Recordings({ view, recordings }: { view: CallView; recordings: Recording[] }) {
+function Recordings({ view, sound: { recordings, mix } }: { view: CallView; sound: Sound }) {
   const none = view.state === 'live' ? 'Listed here when the call is over.' : 'Nothing was recorded.';
-  const says = view.recordings === 0 ? none : `${count(view.recordings, 'recording')}, which you may not hear.`;
+  const says = view.recordings === 0 || mix ? none : `${count(view.recordings, 'recording')}, which you may not hear.`;
+  const isRecorded = recordings.length > 0 || (view.state === 'live' && view.recording !== 'off');
   return (
     <section class="sec">
       <h2>Recordings</h2>
       {recordings.length === 0 && <p class="muted">{says}</p>}
+      {mix && isRecorded && (
+        <figure class="recording" data-testid="mix">
+          <figcaption>
+            {view.state === 'live' ? 'The call so far' : 'The whole call'}: customer left, {heard(mix.right)} right
+          </figcaption>
+          <audio controls preload="none" src={`/api/calls/${view.call_id}/recordings/${mix.path}?format=wav`} />
+        </figure>
+      )}
       {recordings.map((one) => (
         <figure key={one.path} class="recording">
           <figcaption>
@@ -106,6 +129,11 @@ function Recordings({ view, recordings }: { view: CallView; recordings: Recordin
       ))}
     </section>
   );
+}
+
+/** Who is on the right channel. */
+function heard(roles: Role[]): string {
+  return roles.length === 0 ? 'all others' : roles.map((role) => SPEAKER[role]).join(', ');
 }
 
 function Refused({ why }: { why: string }) {
@@ -127,13 +155,13 @@ async function begin(root: HTMLElement): Promise<void> {
     }
     const path = `/api/calls/${encodeURIComponent(location.pathname.split('/').at(-1) ?? '')}`;
     const mayHear = account.grants?.includes('recordings') ?? false;
-    const [view, { events }, { recordings }] = await Promise.all([
+    const [view, { events }, sound] = await Promise.all([
       request<CallView>('GET', path),
       account.role === 'agent' ? { events: [] } : request<{ events: FactEvent[] }>('GET', `${path}/events`),
-      mayHear ? request<{ recordings: Recording[] }>('GET', `${path}/recordings`) : { recordings: [] },
+      mayHear ? request<Sound>('GET', `${path}/recordings`) : { recordings: [], mix: null },
     ]);
     document.title = `${view.label} ${view.title} · VoiceWatch`;
-    render(<Replay account={account} view={view} facts={events} recordings={recordings} />, root);
+    render(<Replay account={account} view={view} facts={events} sound={sound} />, root);
   } catch (error) {
     render(<Refused why={inWords(error)} />, root);
   }
