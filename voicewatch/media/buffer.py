@@ -51,8 +51,12 @@ _NO_AUDIO = b""
 """In the place of a packet that carries none."""
 
 
+_new = tuple.__new__
+_PLAY = Kind.PLAY
+
+
 def _play(packet: bytes) -> Play:
-    return Play(Kind.PLAY, packet) if packet else _CONCEAL
+    return _new(Play, (_PLAY, packet, b"")) if packet else _CONCEAL
 
 
 class DelaySpread:
@@ -182,11 +186,16 @@ class ReceiveBuffer:
 
     def pull(self, quiet: bool = False, *, may_squeeze: bool = True) -> Play:
         """What to play now. `quiet`: nobody speaks at the moment, a good time to take out delay."""
-        if self._next is None and not self._may_begin():
-            return _WAIT
-        packet = self._take()
+        due = self._next
+        if due is None:
+            if not self._may_begin():
+                return _WAIT
+            due = self._next
+            assert due is not None
+        packet = self._packets.pop(due, None)
         if packet is None:
             return self._missing()
+        self._next = due + 1
         self._held = 0
         if may_squeeze and self._has_excess(quiet):
             second = self._take()

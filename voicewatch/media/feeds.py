@@ -185,8 +185,12 @@ class Feeds:
                 stream.known_to_model = self._model.tell(_opening(stream))
                 if not stream.known_to_model:
                     return
-            count = min(len(stream.waiting), CATCH_UP_CHUNKS, MESSAGE_CHUNKS - len(parts))
-            parts += [stream.waiting[index][1] for index in range(count)]
+            count = len(stream.waiting)
+            if count == 1:
+                parts.append(stream.waiting[0][1])
+            else:
+                count = min(count, CATCH_UP_CHUNKS, MESSAGE_CHUNKS - len(parts))
+                parts += [stream.waiting[index][1] for index in range(count)]
             taken.append((stream, count))
         if not parts or not self._model.tell(Audio(count=len(parts)), b"".join(parts)):
             return

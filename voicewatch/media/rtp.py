@@ -18,6 +18,9 @@ _BLOCK = struct.Struct("!IIIIII")
 _NTP_OFFSET_S = 2_208_988_800
 _SR, _RR, _SDES, _BYE = 200, 201, 202, 203
 _CNAME = 1
+_PLAIN = 0x80
+"""Version 2, and nothing between header and payload, or after it."""
+_new = tuple.__new__
 
 
 class RtpPacket(NamedTuple):
@@ -34,6 +37,8 @@ def parse(data: bytes) -> RtpPacket | None:
     if size < 12:
         return None
     first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
+    if first == _PLAIN:
+        return _new(RtpPacket, (second & 0x7F, sequence, timestamp, ssrc, data[12:]))
     if first >> 6 != 2:
         return None
     start = 12 + 4 * (first & 0x0F)
@@ -53,7 +58,7 @@ def parse(data: bytes) -> RtpPacket | None:
 
 
 def build(payload_type: int, sequence: int, timestamp: int, ssrc: int, payload: bytes) -> bytes:
-    return _HEADER.pack(0x80, payload_type, sequence, timestamp, ssrc) + payload
+    return _HEADER.pack(_PLAIN, payload_type, sequence, timestamp, ssrc) + payload
 
 
 def is_rtcp(data: bytes) -> bool:

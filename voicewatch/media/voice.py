@@ -23,8 +23,8 @@ class VoiceDetector:
 
     def hear(self, chunk: bytes | None) -> None:
         """One chunk of 16 kHz int16; None is silence."""
-        self.voiced = chunk is not None and self._vad.is_speech(chunk, SAMPLE_RATE_HZ)
-        if self.voiced:
+        self.voiced = voiced = chunk is not None and self._vad.is_speech(chunk, SAMPLE_RATE_HZ)
+        if voiced:
             self.voiced_chunks += 1
             self.unvoiced_chunks = 0
         else:
