@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from audio_models.api import Scorer, load_scorer
+from audio_models.api import MeaningMatcher, MissingModel, Scorer, load_scorer
 from voicewatch.core.events import (
     AIPaused,
     AIResumed,
@@ -27,12 +27,14 @@ from voicewatch.core.events import (
 )
 from voicewatch.core.redaction import find_spans
 from voicewatch.core.replay import Case, Labels
-from voicewatch.speech.facts import Understanding
+from voicewatch.speech.facts import Conversations, scored_fact
 
 SILENCE_MS = 3_000
 PAUSE_MS, WORD_MS = 400, 330
 """Of turns without times: the pause before one, and how long a word takes to say."""
 NEGATIVE_BELOW, POSITIVE_ABOVE = -1.0, 1.0
+CALLS_AT_ONCE = 64
+"""Dialogues whose turns are scored together."""
 CONTEXT_TURNS = 12
 """Earlier turns that tell what is private in the next one."""
 
@@ -105,12 +107,17 @@ def read_dialogues(path: Path) -> Iterator[Dialogue]:
                 raise BadDialogue(f"{path}, line {number}: {field}: {first['msg']}") from None
 
 
-def cases_of(dialogues: Iterable[Dialogue]) -> list[Case]:
-    """Each dialogue as a call. Turns without scores are scored as a live call's words are."""
+def cases_of(
+    dialogues: Iterable[Dialogue], meanings: Mapping[str, Sequence[str]] | None = None
+) -> list[Case]:
+    """Each dialogue as a call. Turns without scores are scored as a live call's words are; `meanings` are
+    those that the rules ask for, with their examples."""
     read = [_Call(dialogue) for dialogue in dialogues]
     unscored = [call for call in read if any(not turn.is_scored for turn in call.dialogue.turns)]
     if unscored:
         _score(unscored, load_scorer())
+    if meanings:
+        _match(read, meanings)
     return [call.case() for call in read]
 
 
@@ -211,13 +218,34 @@ class _Call:
 
 
 def _score(calls: Sequence[_Call], scorer: Scorer) -> None:
-    """Scores what carries no scores, the turns of a call in order, each in the light of those before."""
-    understanding = Understanding(scorer)
+    """Scores what carries no scores, each turn in the light of those before it, many calls at once."""
+    for first in range(0, len(calls), CALLS_AT_ONCE):
+        together = calls[first : first + CALLS_AT_ONCE]
+        conversations = [Conversations() for _ in together]
+        for at in range(max(len(call.spoken) for call in together)):
+            asked = [
+                (call, one, conversation.reported(call.blank(one), one.turn.text, one.language))
+                for call, conversation in zip(together, conversations, strict=True)
+                for one in call.spoken[at : at + 1]
+            ]
+            wanted = [(call, one, request) for call, one, request in asked if one.number not in call.scored]
+            found = scorer.score_batch([request for _, _, request in wanted])
+            for (call, one, request), scores in zip(wanted, found, strict=True):
+                call.scored[one.number] = scored_fact(call.blank(one), request.text, scores)
+
+
+def _match(calls: Sequence[_Call], meanings: Mapping[str, Sequence[str]]) -> None:
+    """How near the turns come to the examples of the rules' meanings; nothing without a model of them."""
+    try:
+        matcher = MeaningMatcher(meanings)
+    except MissingModel:
+        return  # then such a condition is not evaluated, and says so
     for call in calls:
-        for one in call.spoken:
-            scored = understanding.scored_text(call.blank(one), one.turn.text, one.language)
-            call.scored.setdefault(one.number, scored)
-        understanding.forget(call.call_id)
+        unmatched = [one for one in call.spoken if not call.scored[one.number].meanings]
+        found = matcher.match([one.turn.text for one in unmatched])
+        for one, values in zip(unmatched, found, strict=True):
+            scored = call.scored[one.number]
+            call.scored[one.number] = scored.model_copy(update={"meanings": values})
 
 
 def _timed(dialogue: Dialogue) -> Iterator[_Spoken]:

@@ -41,7 +41,7 @@ def backtest(asked: Asked) -> Done:
     """Raises BadRule, BadDialogue, NoJournal, BadCurve (ValueErrors) and OSError, each in one clear line."""
     book = _rules(asked.rules)
     against = _rules(asked.against) if asked.against else None
-    cases = _cases(asked)
+    cases = _cases(asked, {**(against.meanings if against else {}), **book.meanings})
     outcomes = run(book, cases)
     found = report(book, outcomes, asked.costs)
     before = None
@@ -57,9 +57,9 @@ def backtest(asked: Asked) -> Done:
     return Done(found, outcomes, before)
 
 
-def _cases(asked: Asked) -> list[Case]:
+def _cases(asked: Asked, meanings: Mapping[str, Sequence[str]]) -> list[Case]:
     if asked.jsonl is not None:
-        return cases_of(read_dialogues(asked.jsonl))
+        return cases_of(read_dialogues(asked.jsonl), meanings)
     assert asked.calls is not None  # the command line sees to it
     return read_calls(asked.calls)
 

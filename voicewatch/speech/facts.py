@@ -118,6 +118,7 @@ def scored_fact(utterance: UtteranceFinal | UtteranceScored, text: str, scores: 
         sentiment=sentiment_of(scores),
         uncertainty=uncertainty_of(scores),
         cues=dict(scores.cues),
+        escalation=scores.escalation.score if scores.escalation else None,
         not_scored=dict(scores.not_scored),
         evidence=evidence_of(scores, text, utterance.utterance_id),
     )
