@@ -6,7 +6,7 @@ import { MoodFigure } from '../components/marks';
 import { callClock, type LiveCall } from '../lib/fold';
 import { clock } from '../lib/format';
 import { now_ms } from '../lib/now';
-import type { Seat } from '../lib/types';
+import type { CallView, Seat } from '../lib/types';
 import { hearsSentence, seatName } from '../lib/words';
 import { aboutCustomer } from './Offer';
 import * as store from './store';
@@ -40,10 +40,12 @@ export function OnCall({ call, seat }: { call: LiveCall; seat: Seat | undefined 
         <Icon name="ear" />
         <b data-testid="hears">{seat ? hearsSentence(view, seat.seat_id) : 'Connecting. The AI still speaks.'}</b>
         {store.phone.muted.value && <span class="chip chip--ink">You are muted</span>}
+        {view.on_hold && <span class="chip chip--ink">On hold</span>}
+        {view.recording === 'paused' && <span class="chip chip--ink">Recording is paused</span>}
       </div>
       {lines}
       <Nudge />
-      <Keys />
+      <Keys view={view} />
     </div>
   );
 }
@@ -96,8 +98,9 @@ function Nudge() {
   );
 }
 
-function Keys() {
+function Keys({ view }: { view: CallView }) {
   const isMuted = store.phone.muted.value;
+  const [dials, setDials] = useState(false);
   const [isSure, setSure] = useState(false);
   const end = (): void => {
     if (isSure) void store.endCall();
@@ -107,10 +110,23 @@ function Keys() {
     }
   };
   return (
+    <>
+    {dials && <Keypad />}
     <div class="keys" role="group" aria-label="Call controls">
       <Key icon={isMuted ? 'muted' : 'microphone'} id="mute" letter="M" isPressed={isMuted} onPress={() => store.phone.mute(!isMuted)}>
         {isMuted ? 'Unmute' : 'Mute'}
       </Key>
+      <Key icon="pause" id="hold" letter="H" isPressed={view.on_hold} onPress={() => void store.hold(!view.on_hold)}>
+        {view.on_hold ? 'Take off hold' : 'Hold'}
+      </Key>
+      <Key icon="keypad" id="keypad" letter="K" isPressed={dials} onPress={() => setDials(!dials)}>
+        Keypad
+      </Key>
+      {view.recording !== 'off' && (
+        <Key icon="record" id="record" isPressed={view.recording === 'paused'} onPress={() => void store.record(view.recording === 'paused')}>
+          {view.recording === 'paused' ? 'Record again' : 'Pause recording'}
+        </Key>
+      )}
       <Key icon="back" id="hand-back" letter="B" onPress={() => void store.handBack()}>
         Hand back to the AI
       </Key>
@@ -118,13 +134,29 @@ function Keys() {
         {isSure ? 'Press again to end' : 'End'}
       </Key>
     </div>
+    </>
+  );
+}
+
+const DIGITS = ['1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '0', '#'];
+
+/** The keys of a telephone; what is pressed is heard as tones and kept sealed. */
+function Keypad() {
+  return (
+    <div class="keypad" role="group" aria-label="Telephone keys" data-testid="keypad-keys">
+      {DIGITS.map((digit) => (
+        <button key={digit} type="button" class="btn num" onClick={() => void store.dial(digit)}>
+          {digit}
+        </button>
+      ))}
+    </div>
   );
 }
 
 interface KeyProps {
   icon: IconName;
   id: string;
-  letter: string;
+  letter?: string;
   look?: string;
   isPressed?: boolean;
   onPress: () => void;
@@ -136,7 +168,7 @@ function Key({ icon, id, letter, look = '', isPressed, onPress, children }: KeyP
     <button type="button" class={`keyb ${look}`} data-testid={id} aria-pressed={isPressed} onClick={onPress}>
       <Icon name={icon} />
       <span>
-        {children} <kbd>{letter}</kbd>
+        {children} {letter && <kbd>{letter}</kbd>}
       </span>
     </button>
   );

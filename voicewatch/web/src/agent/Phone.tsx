@@ -12,6 +12,7 @@ import type { Stage } from './stage';
 import { Offer } from './Offer';
 import { OnCall } from './OnCall';
 import * as store from './store';
+import { Waiting } from './Waiting';
 import { NoteField, WrapUp } from './WrapUp';
 
 export function Softphone() {
@@ -256,7 +257,7 @@ function Keyboard() {
         <kbd>Space</kbd> accept <kbd>Esc</kbd> decline
       </p>
       <p>
-        <kbd>M</kbd> mute <kbd>B</kbd> hand back
+        <kbd>M</kbd> mute <kbd>H</kbd> hold <kbd>K</kbd> keypad <kbd>B</kbd> hand back
       </p>
     </section>
   );
@@ -275,12 +276,15 @@ function Aid({ stage }: { stage: Stage }) {
       )}
       {(stage.name === 'connecting' || stage.name === 'on-call') && <Beside />}
       {(stage.name === 'away' || stage.name === 'available') && (
+        <>
+        <Waiting />
         <Section title="How it works">
           <p class="soft">
             When a caller needs a person, the call rings here with a briefing. You join the same call; when you are
             done, hand it back to the AI or end it.
           </p>
         </Section>
+        </>
       )}
     </aside>
   );

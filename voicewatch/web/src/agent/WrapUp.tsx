@@ -1,11 +1,13 @@
 /** After the call: one outcome, and the next one may ring. */
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
+import { request } from '../lib/api';
 import type { LiveCall } from '../lib/fold';
-import { clock, mood } from '../lib/format';
-import type { DispositionCode } from '../lib/types';
+import { clock, mood, spaced } from '../lib/format';
+import type { QueueState } from '../lib/types';
 import * as store from './store';
 
-const OUTCOMES: Record<DispositionCode, string> = {
+/** Words for the codes that come with VoiceWatch; a deployment's own are shown as they are. */
+const OUTCOMES: Record<string, string> = {
   resolved: 'Resolved',
   follow_up: 'Call back agreed',
   refund: 'Refund sent',
@@ -15,7 +17,8 @@ const OUTCOMES: Record<DispositionCode, string> = {
 };
 
 export function WrapUp({ call }: { call: LiveCall | undefined }) {
-  const [code, setCode] = useState<DispositionCode | null>(null);
+  const [code, setCode] = useState<string | null>(null);
+  const codes = useDispositions();
   return (
     <form
       class="wrap"
@@ -29,19 +32,20 @@ export function WrapUp({ call }: { call: LiveCall | undefined }) {
       <fieldset class="fld">
         <legend class="label">Outcome</legend>
         <div class="opts">
-          {Object.entries(OUTCOMES).map(([value, words]) => (
+          {codes.map((value) => (
             <label key={value} class="opt" data-testid={`wrap-code-${value}`}>
               <input
                 type="radio"
                 name="outcome"
                 checked={code === value}
-                onChange={() => setCode(value as DispositionCode)}
+                onChange={() => setCode(value)}
               />
-              {words}
+              {OUTCOMES[value] ?? spaced(value)}
             </label>
           ))}
         </div>
       </fieldset>
+      {call && <Judgement call={call} />}
       <div class="fld">
         <label class="label" for="wrap-note">
           Note, for whoever speaks with this customer next
@@ -55,6 +59,51 @@ export function WrapUp({ call }: { call: LiveCall | undefined }) {
         <span class="small muted">{code === null ? 'Choose an outcome first.' : 'You are available again after this.'}</span>
       </div>
     </form>
+  );
+}
+
+function useDispositions(): string[] {
+  const [codes, setCodes] = useState(Object.keys(OUTCOMES));
+  useEffect(() => {
+    request<QueueState>('GET', '/api/queue').then(
+      (told) => setCodes(told.dispositions),
+      () => undefined, // the usual ones are shown, and the server says if one is not its own
+    );
+  }, []);
+  return codes;
+}
+
+const JUDGEMENTS = [
+  ['right', 'It was right'],
+  ['late', 'Too late'],
+  ['unneeded', 'Not needed'],
+] as const;
+
+/** One click that teaches: was it right to call a person? */
+function Judgement({ call }: { call: LiveCall }) {
+  const [said, setSaid] = useState<string | null>(null);
+  const escalation = call.view.escalation;
+  if (!escalation) return null;
+  return (
+    <fieldset class="fld">
+      <legend class="label">Was it right to call you? One click, optional</legend>
+      <div class="opts">
+        {JUDGEMENTS.map(([value, words]) => (
+          <button
+            key={value}
+            type="button"
+            class="btn"
+            data-testid={`judge-${value}`}
+            aria-pressed={said === value}
+            onClick={async () => {
+              if (await store.judge(call.view.call_id, escalation.escalation_id, value)) setSaid(value);
+            }}
+          >
+            {words}
+          </button>
+        ))}
+      </div>
+    </fieldset>
   );
 }
 

@@ -25,6 +25,8 @@ const ACTIONS: Partial<Record<string, Actions>> = {
   'on-call': {
     m: () => store.phone.mute(!store.phone.muted.value),
     b: () => void store.handBack(),
+    h: () => document.querySelector<HTMLButtonElement>('[data-testid="hold"]')?.click(),
+    k: () => document.querySelector<HTMLButtonElement>('[data-testid="keypad"]')?.click(),
     e: () => document.querySelector<HTMLButtonElement>('[data-testid="end-call"]')?.click(),
   },
 };

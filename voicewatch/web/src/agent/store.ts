@@ -3,7 +3,7 @@ import { computed, effect, signal } from '@preact/signals';
 import { arrive, inWords, request } from '../lib/api';
 import { Feed } from '../lib/feed';
 import { closeTracks, microphoneWords, openMicrophone, Phone } from '../lib/phone';
-import type { Account, Briefing, DispositionCode } from '../lib/types';
+import type { Account, Briefing } from '../lib/types';
 import { Ring } from './ring';
 import { type Stage, stageOf } from './stage';
 
@@ -61,6 +61,7 @@ export async function open(): Promise<void> {
     return;
   }
   if (account.value?.role === 'agent') {
+    effect(sayMuted);
     effect(() => {
       stageKey.value;
       since_ms.value = performance.now();
@@ -172,7 +173,50 @@ export async function reconnect(): Promise<void> {
   if (line.value) await phone.start(line.value.seat_token);
 }
 
-export async function wrapUp(code: DispositionCode): Promise<void> {
+/** The customer hears hold audio and nobody; or hears everybody again. */
+export async function hold(isOn: boolean): Promise<void> {
+  await toCall(isOn ? 'POST' : 'DELETE', 'hold', isOn ? 'The customer still hears you.' : 'The customer is still on hold.');
+}
+
+export async function dial(digit: string): Promise<void> {
+  await toCall('POST', 'dtmf', 'The key was not sent.', { digits: digit });
+}
+
+/** What is said while recording is paused is silence in the recording and masked in the transcript. */
+export async function record(isOn: boolean): Promise<void> {
+  const state = isOn ? 'recording' : 'paused';
+  await toCall('POST', 'recording', isOn ? 'Recording is still paused.' : 'The call is still recorded.', { state });
+}
+
+/** The server is told who is muted: the AI is not silenced for somebody nobody hears. */
+function sayMuted(): void {
+  const muted = phone.muted.value;
+  const held = line.peek();
+  if (!held || stage.peek().name !== 'on-call') return;
+  void attempt('The others are not told that you are muted.', () =>
+    request('PUT', `/api/calls/${held.call_id}/mute`, { muted }),
+  );
+}
+
+/** A call out of the queue, by one's own choice. */
+export async function claim(callId: string): Promise<void> {
+  if (stage.value.name !== 'available') return;
+  note.value = '';
+  await attempt('You did not take the call.', async () => {
+    const given = await request<Given>('POST', `/api/calls/${callId}/claim`);
+    briefing.value = given.briefing;
+    await connect(given);
+  });
+}
+
+/** One word on whether it was right to be called. */
+export async function judge(callId: string, escalationId: string, value: string): Promise<boolean> {
+  return attempt('Your word was not saved.', () =>
+    request('POST', `/api/calls/${callId}/labels`, { about: 'escalation', target: escalationId, value }),
+  );
+}
+
+export async function wrapUp(code: string): Promise<void> {
   const now = stage.value;
   if (now.name !== 'wrap-up') return;
   const isSaved = await attempt('The outcome was not saved.', () =>
@@ -185,9 +229,13 @@ export async function wrapUp(code: DispositionCode): Promise<void> {
 }
 
 async function inCall(what: 'handback' | 'end' | 'nudge', otherwise: string, body?: object): Promise<boolean> {
+  return toCall('POST', what, otherwise, body);
+}
+
+async function toCall(method: string, what: string, otherwise: string, body?: object): Promise<boolean> {
   const now = stage.value;
   if (now.name !== 'on-call' && now.name !== 'connecting') return false;
-  return attempt(otherwise, () => request('POST', `/api/calls/${now.call.view.call_id}/${what}`, body));
+  return attempt(otherwise, () => request(method, `/api/calls/${now.call.view.call_id}/${what}`, body));
 }
 
 /** Does it, or says what did not happen (`otherwise`) and why. */

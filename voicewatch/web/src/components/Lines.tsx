@@ -17,6 +17,8 @@ interface Props {
   mine?: Seat | undefined;
   /** Who was in which seat, beside those who are in the call now. */
   names?: ReadonlyMap<string, string>;
+  /** What else belongs to an utterance, shown under it. */
+  beneath?: (utterance: Utterance) => ComponentChildren;
   /** Follows the newest line, unless the reader has scrolled up. */
   follows?: boolean;
 }
@@ -24,7 +26,7 @@ interface Props {
 /** Nearer to the end than this counts as being at it. */
 const AT_END_PX = 40;
 
-export function Lines({ view, utterances, interims = [], notes = [], mine, names, follows = false }: Props) {
+export function Lines({ view, utterances, interims = [], notes = [], mine, names, beneath, follows = false }: Props) {
   // Whoever has left keeps his name over what he said.
   const known = useRef(new Map(names));
   for (const seat of view.seats) if (seat.name) known.current.set(seat.seat_id, seat.name);
@@ -63,7 +65,7 @@ export function Lines({ view, utterances, interims = [], notes = [], mine, names
       </div>
       <ol class="lines" ref={list} data-testid="transcript" aria-live={follows ? 'polite' : 'off'} aria-label="Transcript" tabIndex={0} onScroll={scrolled}>
         {all.map((line) => (
-          <OneLine key={line.key} line={line} evidence={evidence} names={known.current} mine={mine} />
+          <OneLine key={line.key} line={line} evidence={evidence} names={known.current} mine={mine} beneath={beneath} />
         ))}
         {[...interims].sort((a, b) => a.start_ms - b.start_ms).map((interim) => (
           <Live key={interim.seat_id} interim={interim} isMine={interim.seat_id === mine?.seat_id} />
@@ -80,10 +82,22 @@ export function Lines({ view, utterances, interims = [], notes = [], mine, names
   );
 }
 
-function OneLine({ line, evidence, names, mine }: { line: Line; evidence: Evidence[]; names: ReadonlyMap<string, string>; mine: Seat | undefined }) {
+interface OneLineProps {
+  line: Line;
+  evidence: Evidence[];
+  names: ReadonlyMap<string, string>;
+  mine: Seat | undefined;
+  beneath: Props['beneath'];
+}
+
+function OneLine({ line, evidence, names, mine, beneath }: OneLineProps) {
   switch (line.kind) {
     case 'utterance':
-      return <Said utterance={line.utterance} evidence={evidence} who={nameOf(names, line.utterance, mine)} />;
+      return (
+        <Said utterance={line.utterance} evidence={evidence} who={nameOf(names, line.utterance, mine)}>
+          {beneath?.(line.utterance)}
+        </Said>
+      );
     case 'alert':
       return <Flag alert={line.alert} />;
     case 'gap':
@@ -105,7 +119,7 @@ function OneLine({ line, evidence, names, mine }: { line: Line; evidence: Eviden
 
 const LOOK = { customer: 'customer', ai: 'ai', agent: 'human', supervisor: 'human' } as const;
 
-function Said({ utterance, evidence, who }: { utterance: Utterance; evidence: Evidence[]; who: string }) {
+function Said({ utterance, evidence, who, children }: { utterance: Utterance; evidence: Evidence[]; who: string; children?: ComponentChildren }) {
   return (
     <Row look={LOOK[utterance.role]} role={utterance.role} at_ms={utterance.start_ms} spine={<Spine utterance={utterance} />}>
       <span class="line__who">{who}</span>
@@ -122,6 +136,7 @@ function Said({ utterance, evidence, who }: { utterance: Utterance; evidence: Ev
         })}
       </span>
       {utterance.suspect && <span class="line__note" title="The recogniser may have made this up; it cannot call a person alone"> may be misheard</span>}
+      {children}
     </Row>
   );
 }

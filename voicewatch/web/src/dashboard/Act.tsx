@@ -39,6 +39,7 @@ function Acts({ call }: { call: LiveCall }) {
         </p>
       )}
       {mine && <Line call={call} mine={mine} />}
+      {view.state === 'live' && <Recording view={view} />}
       {view.state === 'live' && <Offer view={view} mine={mine} at_ms={store.elapsed(call)} />}
       <Alerts view={view} />
       {view.briefing && <Brief briefing={view.briefing} />}
@@ -123,6 +124,58 @@ async function ask(callId: string, path: string, body: unknown): Promise<boolean
   }
 }
 
+/** Recording, paused for what must not be kept, such as a card's number. */
+function Recording({ view }: { view: CallView }) {
+  if (view.recording === 'off') return null;
+  const isPaused = view.recording === 'paused';
+  return (
+    <section class="sec">
+      <h2>Recording</h2>
+      <div class="myline">
+        <b>{isPaused ? 'Paused: nothing is kept of the sound' : 'The call is recorded'}</b>
+        <button
+          type="button"
+          class="btn btn--s"
+          data-testid="record"
+          aria-pressed={isPaused}
+          disabled={!store.isLive.value}
+          onClick={() => void ask(view.call_id, 'recording', { state: isPaused ? 'recording' : 'paused' })}
+        >
+          <Icon name={isPaused ? 'record' : 'pause'} size="s" />
+          {isPaused ? 'Record again' : 'Pause'}
+        </button>
+      </div>
+    </section>
+  );
+}
+
+/** Where an escalation waits that nobody has answered, and what a supervisor can do about it. */
+function Queue({ view }: { view: CallView }) {
+  const { queue, callback } = view;
+  if (callback) {
+    const about = [callback.number || 'the number they called from', callback.when].filter(Boolean).join(', ');
+    return <p class="small">{`To be called back: ${about}.`}</p>;
+  }
+  if (!queue) return null;
+  const wait = queue.expected_wait_s === null ? '' : `about ${Math.max(1, Math.round(queue.expected_wait_s / 60))} min`;
+  const opens = queue.opens_at ? `opens ${new Date(queue.opens_at).toLocaleString('en-GB', { weekday: 'short', hour: '2-digit', minute: '2-digit' })}` : '';
+  const place = queue.position === null ? '' : `place ${queue.position}`;
+  const says = [queue.name && `Queue ${queue.name}`, queue.why === 'closed' ? 'closed' : '', place, wait, opens].filter(Boolean).join(', ');
+  return (
+    <>
+      {says && <p class="small soft" data-testid="queue">{says}</p>}
+      <p class="acts">
+        <button type="button" class="link" data-testid="release" onClick={() => void ask(view.call_id, 'release', {})}>
+          Nobody is needed
+        </button>
+        <button type="button" class="link" data-testid="callback-agreed" onClick={() => void ask(view.call_id, 'callback', {})}>
+          Will be called back
+        </button>
+      </p>
+    </>
+  );
+}
+
 function Offer({ view, mine, at_ms }: { view: CallView; mine: Seat | undefined; at_ms: number }) {
   const free = store.feed.agents.value.filter((agent) => agent.state === 'available');
   const hasPerson = view.voice === 'agent' || view.voice === 'supervisor';
@@ -140,6 +193,7 @@ function Offer({ view, mine, at_ms }: { view: CallView; mine: Seat | undefined; 
       <h2>Person</h2>
       <p class="num"><b>{says}</b></p>
       {past.map((offer) => <p key={offer.offer_id} class="small soft">{`${offer.agent_name || 'An agent'} ${ANSWERED[offer.state]}`}</p>)}
+      <Queue view={view} />
       {!hasPerson && (
         <details class="byhand">
           <summary class="link">{view.escalation ? 'Ask somebody else…' : 'Ask for a person…'}</summary>
@@ -163,12 +217,30 @@ function Offer({ view, mine, at_ms }: { view: CallView; mine: Seat | undefined; 
   );
 }
 
+/** One click: this alert was right. The other answer is to dismiss it. */
+function Right({ alert, view }: { alert: Alert; view: CallView }) {
+  const isSaid = view.labels.some((one) => one.about === 'alert' && one.target === alert.alert_id && one.value === 'right');
+  if (isSaid) return <span class="muted">marked right</span>;
+  return (
+    <button
+      type="button"
+      class="link"
+      data-testid="alert-right"
+      onClick={() => void ask(view.call_id, 'labels', { about: 'alert', target: alert.alert_id, value: 'right' })}
+    >
+      It is right
+    </button>
+  );
+}
+
 const ANSWERED: Record<string, string> = {
   accepted: 'accepted',
   rejected: 'declined',
   timeout: 'did not answer',
   canceled: 'was not needed any more',
   rescinded: 'was too late, or away',
+  wrapping: 'had the call, and writes it up',
+  completed: 'had the call',
 };
 
 const SEVERITIES = ['critical', 'high', 'watch', 'calm'] as const;
@@ -213,6 +285,7 @@ function OneAlert({ alert, view }: { alert: Alert; view: CallView }) {
           >
             Jump to words
           </button>
+          <Right alert={alert} view={view} />
           <details class="byhand">
             <summary class="link">Dismiss…</summary>
             <form

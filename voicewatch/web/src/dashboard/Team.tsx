@@ -2,6 +2,7 @@
 import { Presence } from '../components/Presence';
 import type { AgentRow, PresenceState } from '../lib/types';
 import { count } from '../lib/format';
+import { Figures } from './Figures';
 import * as store from './store';
 
 const WORDS: Record<PresenceState, string> = {
@@ -32,6 +33,7 @@ export function Team() {
           {agents.map((agent) => <Agent key={agent.agent_id} agent={agent} />)}
         </ul>
       </section>
+      <Figures />
     </footer>
   );
 }

@@ -3,10 +3,10 @@ import type { CallView, Seat } from '../lib/types';
 import { picture } from './hearing';
 import { rungs, seatOf, type RungName } from './rungs';
 
-const customer: Seat = { seat_id: 'c', role: 'customer', who: '', name: '', mode: null, leg: 'live' };
-const ai: Seat = { seat_id: 'a', role: 'ai', who: 'demo', name: 'AI', mode: null, leg: 'live' };
-const ines: Seat = { seat_id: 'h', role: 'agent', who: 'ines', name: 'Ines', mode: 'takeover', leg: 'live' };
-const noor: Seat = { seat_id: 'n', role: 'supervisor', who: 'noor', name: 'Noor', mode: 'monitor', leg: 'live' };
+const customer: Seat = { seat_id: 'c', role: 'customer', who: '', name: '', mode: null, leg: 'live', muted: false };
+const ai: Seat = { seat_id: 'a', role: 'ai', who: 'demo', name: 'AI', mode: null, leg: 'live', muted: false };
+const ines: Seat = { seat_id: 'h', role: 'agent', who: 'ines', name: 'Ines', mode: 'takeover', leg: 'live', muted: false };
+const noor: Seat = { seat_id: 'n', role: 'supervisor', who: 'noor', name: 'Noor', mode: 'monitor', leg: 'live', muted: false };
 
 function view(seats: Seat[], over: Partial<CallView> = {}): CallView {
   return { call_id: 'call', state: 'live', voice: 'ai', voice_name: 'AI', seats, hears: {}, offers: [], ...over } as CallView;

@@ -53,8 +53,13 @@ const NOTHING_KNOWN: CallView = {
   briefing: null,
   gaps: [],
   nobody_free: false,
+  on_hold: false,
+  queue: null,
+  callback: null,
+  labels: [],
   disposition: null,
   recordings: 0,
+  recording: 'on',
   engine: '',
   last_seq: 0,
 };

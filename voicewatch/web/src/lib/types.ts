@@ -6,7 +6,7 @@ export type Severity = 'critical' | 'high' | 'watch' | 'calm';
 export type Voice = 'ai' | 'agent' | 'supervisor' | 'nobody';
 export type LegState = 'none' | 'connecting' | 'live' | 'stalled' | 'lost';
 export type CallState = 'live' | 'ended' | 'interrupted';
-export type OfferState = 'pending' | 'accepted' | 'rejected' | 'timeout' | 'canceled' | 'rescinded';
+export type OfferState = 'pending' | 'accepted' | 'rejected' | 'timeout' | 'canceled' | 'rescinded' | 'wrapping' | 'completed';
 export type HandoffState =
   | 'requested'
   | 'briefing'
@@ -18,7 +18,8 @@ export type HandoffState =
   | 'canceled'
   | 'completed';
 export type PresenceState = 'available' | 'ringing' | 'on_call' | 'wrap_up' | 'away' | 'offline';
-export type DispositionCode = 'resolved' | 'follow_up' | 'refund' | 'transferred' | 'no_help' | 'other';
+/** What a person may say of the system's work (core/labels.py). */
+export type LabelAbout = 'call' | 'escalation' | 'alert' | 'transcript' | 'sentiment' | 'uncertainty';
 
 /** Who is signed in. */
 export interface Account {
@@ -107,6 +108,70 @@ export interface Seat {
   name: string;
   mode: Mode | null;
   leg: LegState;
+  muted: boolean;
+}
+
+/** A call that waits for a person: nobody's words or name. */
+export interface Waiting {
+  call_id: string;
+  position: number;
+  severity: Severity;
+  reasons: string[];
+  headline: string;
+  queue: string;
+  tier: string;
+  language: string;
+  waiting_ms: number;
+  ringing_at: string[];
+}
+
+export interface QueueState {
+  waiting: Waiting[];
+  queues: string[];
+  /** Codes an agent may end his wrap-up with. */
+  dispositions: string[];
+}
+
+export interface Callback {
+  by: string;
+  number: string;
+  when: string;
+  note: string;
+  at_ms: number;
+}
+
+/** A customer to be called back. */
+export interface CallbackRow {
+  call_id: string;
+  label: string;
+  title: string;
+  started_at: string | null;
+  callback: Callback;
+}
+
+export interface Label {
+  by: string;
+  about: LabelAbout;
+  target: string;
+  value: string;
+  text: string;
+  note: string;
+}
+
+/** Figures over past calls, by the definitions of docs/API.md; a share without a base is null. */
+export interface Insights {
+  days: number;
+  monitored: number;
+  escalated: number;
+  assigned: number;
+  dropped: number;
+  containment_rate: number | null;
+  judged: number;
+  escalation_precision: number | null;
+  escalation_recall: number | null;
+  context_retention_rate: number | null;
+  time_to_voice_s: { count: number; p50: number; p95: number } | null;
+  sentiment: { with_ai: number | null; with_human: number | null; change: number | null };
 }
 
 export interface Gap {
@@ -180,10 +245,21 @@ export interface CallView {
   utterances?: Utterance[];
   gaps: Gap[];
   nobody_free: boolean;
+  on_hold: boolean;
+  queue: {
+    name: string;
+    since_ms: number;
+    why: 'no_agents' | 'busy' | 'closed' | null;
+    position: number | null;
+    expected_wait_s: number | null;
+    opens_at: string | null;
+  } | null;
+  callback: Callback | null;
+  labels: Label[];
   disposition: { agent_id: string; code: string; note: string } | null;
   recordings: number;
   /** off: the customer did not agree to it. */
-  recording?: 'on' | 'paused' | 'off';
+  recording: 'on' | 'paused' | 'off';
   engine: string;
   last_seq: number;
 }

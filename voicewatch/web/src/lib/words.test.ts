@@ -4,7 +4,7 @@ import type { CallView, Mode, Role, Seat } from './types';
 import { hearsSentence } from './words';
 
 function seat(role: Role, name = '', mode: Mode | null = null): Seat {
-  return { seat_id: role, role, who: role, name, mode, leg: 'live' };
+  return { seat_id: role, role, who: role, name, mode, leg: 'live', muted: false };
 }
 
 function view(seats: Seat[], hears: Record<string, string[]>): CallView {
