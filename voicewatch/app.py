@@ -135,7 +135,7 @@ RUN_FOLDER = "voicewatch-"
 
 
 def serve(settings: Settings) -> int:
-    """Runs a server until SIGTERM or Ctrl-C; the exit status.
+    """Runs a server until SIGTERM (the calls there are may end first) or Ctrl-C; the exit status.
 
     CannotListen if the address is taken, BadSettings if the data folder cannot be used.
     """
@@ -177,7 +177,8 @@ def erase(data: Path, reason: str, *, call_id: str = "", customer_id: str = "") 
 async def _keep(settings: Settings, sockets: Sockets) -> int:
     keeper = Keeper(plans(settings), settings, sockets, new_epoch())
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    loop.add_signal_handler(signal.SIGTERM, keeper.drain)
+    for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means what it says
             loop.add_signal_handler(number, keeper.stop)
     log.info("listening", host=settings.host, port=settings.port)
@@ -307,4 +308,7 @@ def _data_folder(folder: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_process(sys.argv[1] if len(sys.argv) == 2 else ""))
+    exit_status = run_process(sys.argv[1] if len(sys.argv) == 2 else "")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_status)  # a thread that hangs in a library must not keep a process that has ended
