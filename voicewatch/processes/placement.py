@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
+import stat
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import structlog
 
@@ -17,23 +21,56 @@ MEDIA_REALTIME_PRIORITY = 1
 """The lowest of SCHED_RR: above everything ordinary, below everything that asked for more."""
 _PR_SET_PDEATHSIG = 1
 
+_leases: list[int] = []
+"""Open files whose locks say that a core is ours; the kernel frees them however this process ends."""
+
 
 def kind_of(name: str) -> str:
     """`media-0` is a `media`."""
     return name.partition("-")[0]
 
 
-def media_core(index: int, media_processes: int, cores: Sequence[int]) -> int | None:
-    """The core of media process `index`, None to leave it to the scheduler. Pure.
+def media_cores(media_processes: int, cores: Sequence[int]) -> list[int]:
+    """The cores to which a media process may be pinned, best first; none: leave it to the scheduler. Pure.
 
     Pinned, because a Python process that wanders over two cores was measured 1.75 times as costly as on one.
-    From the last core downwards, because interrupts and most other programs begin with the first. Only with
-    at least two cores for every media process: everything else stays free to move, so it makes way for the
-    pinned ones; with fewer, pinning would hold media to a core that others cannot leave.
+    From the last core downwards, because interrupts and most other programs begin with the first, and never
+    that one. Only with at least two cores for every media process: everything else stays free to move, so it
+    makes way for the pinned ones; with fewer, pinning would hold media to a core that others cannot leave.
     """
-    if len(cores) < 2 * media_processes:
-        return None
-    return sorted(cores)[-1 - index % len(cores)]
+    return [] if len(cores) < 2 * media_processes else sorted(cores)[:0:-1]
+
+
+def lease_core(candidates: Sequence[int], folder: Path) -> int | None:
+    """The first of these cores that no other media process of this user holds; ours until we end.
+
+    Two houses on one machine would else pin themselves to the same core, in real time, and starve each other.
+    OSError when the folder cannot be used.
+    """
+    for core in candidates:
+        lease = os.open(
+            folder / f"core-{core}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        )
+        try:
+            fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lease)
+            continue
+        _leases.append(lease)
+        return core
+    return None
+
+
+def lease_folder() -> Path:
+    """Where this user's processes see each other's leases. OSError if somebody else made it."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    parent = Path(runtime) if runtime and Path(runtime).is_dir() else Path(tempfile.gettempdir())
+    folder = parent / f"voicewatch-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise OSError(f"{folder} is not ours alone")
+    return folder
 
 
 def settle(name: str, media_processes: int) -> None:
@@ -44,9 +81,13 @@ def settle(name: str, media_processes: int) -> None:
     kind = kind_of(name)
     _try("priority", lambda: os.setpriority(os.PRIO_PROCESS, 0, NICENESS[kind]))
     if kind == "media" and sys.platform == "linux":
-        core = media_core(int(name.partition("-")[2]), media_processes, sorted(os.sched_getaffinity(0)))
-        if core is not None:
-            _try("core", lambda: os.sched_setaffinity(0, {core}))
+        _try("core", lambda: _pin(media_cores(media_processes, sorted(os.sched_getaffinity(0)))))
+
+
+def _pin(candidates: Sequence[int]) -> None:
+    core = lease_core(candidates, lease_folder()) if candidates else None
+    if core is not None:
+        os.sched_setaffinity(0, {core})
 
 
 def hasten(name: str) -> None:
@@ -68,4 +109,4 @@ def _try(what: str, act: Callable[[], None]) -> None:
     try:
         act()
     except OSError as error:  # an ordinary user may not raise priorities: it runs well without
-        log.debug("placement_skipped", what=what, reason=error.strerror)
+        log.debug("placement_skipped", what=what, reason=error.strerror or str(error))
