@@ -39,7 +39,9 @@ class MediaSettings(Section):
     processes: int = Field(
         1, ge=1, le=64, description="media processes; one per core that is not the models'"
     )
-    opus_bitrate_bps: int = Field(24_000, ge=6_000, le=128_000)
+    opus_bitrate_bps: int = Field(
+        32_000, ge=6_000, le=128_000, description="at this rate complexity 0 sounds like 4 at 24 kbit/s"
+    )
     opus_complexity: int = Field(4, ge=0, le=10)
     loudness_match: bool = Field(
         True, description="agents and supervisors are heard as loud as the AI was; nothing kept is changed"
