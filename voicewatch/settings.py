@@ -144,6 +144,9 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=0, le=65_535, description="0 takes a free port")
     data: Path = Field(Path("voicewatch-data"), description="folder that holds everything the server keeps")
     public_url: WebAddress = Field("", description="how browsers reach the server; empty: http://host:port")
+    drain_limit_s: int = Field(
+        30, ge=0, le=86_400, description="after SIGTERM calls may go on for so long; no new ones are taken"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     media: MediaSettings = MediaSettings()
     speech: SpeechSettings = SpeechSettings()

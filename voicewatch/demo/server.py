@@ -68,7 +68,7 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
     if process.returncode is not None:
         return
     with contextlib.suppress(ProcessLookupError):
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)  # at once: SIGTERM waits for the last call
     try:
         await asyncio.wait_for(process.wait(), _STOP_S)
     except TimeoutError:

@@ -18,7 +18,7 @@ import structlog
 
 from voicewatch.processes.bequest import EXIT_BAD_SETTINGS, Bequest
 from voicewatch.processes.link import Link
-from voicewatch.processes.messages import ChildStatus, HouseStatus
+from voicewatch.processes.messages import CallsLeft, ChildStatus, HouseStatus, Message
 from voicewatch.processes.pulse import CHECK_S, Pulse
 from voicewatch.processes.restart import RestartPolicy
 from voicewatch.processes.sockets import Sockets
@@ -110,9 +110,16 @@ class Keeper:
         self._sockets = sockets
         self._command = command
         self._stop = asyncio.Event()
+        self._draining = False
         self._exit_status = 0
         self._wrong = ""
-        self._link = Link(sockets.path(FRONT), "keeper", epoch, on_up=self._tell)
+        self._link = Link(
+            sockets.path(FRONT),
+            "keeper",
+            epoch,
+            on_up=self._tell,
+            on_message=lambda message, _: self._heard(message),
+        )
         for plan in plans:
             for name in plan.listeners:
                 sockets.listener(name)
@@ -120,6 +127,22 @@ class Keeper:
     @property
     def processes(self) -> dict[str, ChildStatus]:
         return {child.name: child.status for child in self._children}
+
+    def drain(self) -> None:
+        """Takes no new calls, and ends everything after the last one or `drain_limit_s`; twice: at once."""
+        if self._draining or self._settings.drain_limit_s == 0:
+            self.stop()
+            return
+        self._draining = True
+        log.info("draining", limit_s=self._settings.drain_limit_s)
+        asyncio.get_running_loop().call_later(self._settings.drain_limit_s, self.stop)
+        self._tell()
+        if not self._link.connected:  # nobody is there to know of calls
+            self.stop()
+
+    def _heard(self, message: Message) -> None:
+        if isinstance(message, CallsLeft) and message.count == 0 and self._draining:
+            self.stop()
 
     def stop(self, exit_status: int = 0) -> None:
         """Ends everything; may be called in a signal handler of the event loop."""
@@ -211,7 +234,8 @@ class Keeper:
 
     def _tell(self) -> None:
         if self._link.connected:
-            self._link.tell(HouseStatus(processes=self.processes, stopping=self._stop.is_set()))
+            stopping = self._draining or self._stop.is_set()
+            self._link.tell(HouseStatus(processes=self.processes, stopping=stopping))
 
 
 _REMEDY = "look at its lines above and run `voicewatch doctor`"

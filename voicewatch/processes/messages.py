@@ -104,6 +104,13 @@ class HouseStatus(Message):
     stopping: bool = False
 
 
+class CallsLeft(Message):
+    """Front to the keeper while the house is stopping: calls that live, or whose record is being completed."""
+
+    type: Literal["calls_left"] = "calls_left"
+    count: int
+
+
 # ---------------------------------------------------------------- front -> media (asks)
 
 

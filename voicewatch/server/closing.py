@@ -44,6 +44,11 @@ class Closing:
         self._progress: dict[str, asyncio.Event] = {}
         desk.readers.append(self._read)
 
+    @property
+    def count(self) -> int:
+        """Calls whose record is being completed."""
+        return len(self._tasks)
+
     def complete(self, call_id: str) -> None:
         """Brings the record of an ended call to its end, once."""
         if call_id not in self._tasks:

@@ -55,9 +55,9 @@ class MediaLinks:
         if self._peers.get(peer.process) is peer:
             del self._peers[peer.process]
 
-    def place(self) -> Peer:
-        """The least loaded process. Problem 503 if none is up, or the house is being ended."""
-        if self.stopping:
+    def place(self, *, is_new: bool = True) -> Peer:
+        """The least loaded process. Problem 503 if none is up, or for a new call if the house is stopping."""
+        if self.stopping and is_new:
             raise Problem(
                 503, "Stopping", "The server is being stopped.", retry_after_s=STOPPED_RETRY_AFTER_S
             )

@@ -27,7 +27,7 @@ from voicewatch.core.ids import ulid
 from voicewatch.core.routing_plan import BadPlan, RoutingPlan
 from voicewatch.core.rules import BadRule, RuleBook, default_rules
 from voicewatch.processes.link import LinkServer, Peer
-from voicewatch.processes.messages import Hello, HouseStatus, Message, Signals
+from voicewatch.processes.messages import CallsLeft, Hello, HouseStatus, Message, Signals
 from voicewatch.processes.sockets import Sockets
 from voicewatch.record.archive import Archive
 from voicewatch.record.journal import Journal, JournalDamaged, JournalFailed, Source
@@ -258,7 +258,14 @@ class FrontProcess:
     async def _watch_status(self) -> None:
         while True:
             self._status.check()
+            self._tell_calls_left()
             await asyncio.sleep(STATUS_S)
+
+    def _tell_calls_left(self) -> None:
+        """The keeper waits for the last one while the house is stopping."""
+        keeper = self._server.peers.get(KEEPER)
+        if keeper is not None and self._links.stopping:
+            keeper.tell(CallsLeft(count=len(self.desk.shown.live()) + self._closing.count))
 
     # ------------------------------------------------------------ the other processes
 
@@ -286,6 +293,7 @@ class FrontProcess:
         if isinstance(message, HouseStatus):
             self._links.stopping = message.stopping
             self._status.heard_keeper(message)
+            self._tell_calls_left()
             return
         if not isinstance(message, Signals):
             log.warning("message_not_expected", peer=peer.process, message=message.type)

@@ -92,7 +92,7 @@ class Rescue:
         async with self._placing:
             if self._links.home(call_id) is not None:
                 return
-            peer = self._links.place()
+            peer = self._links.place(is_new=False)
             call = self._desk.shown.call(call_id)
             await peer.ask(
                 OpenCall(call_id=call_id, zero_mono_ns=call.zero_mono_ns, record=call.recording_consent)
