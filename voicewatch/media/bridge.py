@@ -460,6 +460,8 @@ class Bridge:
             signals += _stats(call, at_ms)
 
     def _play_on(self, call: Call) -> None:
+        if not (call.prompts or call.keys):
+            return
         for prompt in (*call.prompts.values(), *call.keys.values()):
             prompt.advance()
         over = [seat_id for seat_id, prompt in call.keys.items() if prompt.is_over]
@@ -529,11 +531,12 @@ class Bridge:
     def _watch_silence(self, call: Call, at_ms: int) -> None:
         customer = other = spoken = False
         for seat in call.seats.values():
-            if seat.leg is None:
+            leg = seat.leg
+            if leg is None:
                 continue
             customer = customer or (seat.role is Role.CUSTOMER and seat.fed)  # on hold he is not: no dead air
             other = other or seat.role in (Role.AI, Role.AGENT)
-            spoken = spoken or (seat.fed and seat.leg.voice.speaking)
+            spoken = spoken or (seat.fed and leg.voice.speaking)
         since_ms = call.silence.since_ms
         told = call.silence.tick(at_ms, watched=customer and other, spoken=spoken)
         if told is True and call.silence.since_ms is not None:
