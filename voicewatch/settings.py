@@ -111,6 +111,13 @@ class JudgementSettings(Section):
         SecretStr(""), description="its key; best in VOICEWATCH_JUDGEMENT__BRIEFING_KEY"
     )
     briefing_timeout_s: float = Field(4.0, gt=0, le=30, description="then the card stays as it is")
+    webhook_secret: SecretStr = Field(
+        SecretStr(""),
+        description="signs the webhooks of rules; best in VOICEWATCH_JUDGEMENT__WEBHOOK_SECRET",
+    )
+    webhook_private_addresses: bool = Field(
+        False, description="webhooks may go to private addresses; loopback always may"
+    )
     wrap_up_s: int = Field(
         60, ge=0, description="after-call work before an agent is available again by himself"
     )

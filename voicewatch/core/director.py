@@ -132,6 +132,25 @@ class Director:
         self._judges.pop(call_id, None)
         self.roster.forget_call(call_id)
 
+    def use_rules(self, rulebook: RuleBook, journals: Mapping[str, Sequence[Fact]]) -> list[Fact]:
+        """Judges all calls by other rules from now on; `journals` has the facts so far of each live call.
+
+        What the new rules would have said of the past is not said; alerts of rules that are gone are cleared.
+        """
+        self.rulebook = rulebook
+        said: list[Fact] = []
+        for call_id, facts in journals.items():
+            call = self.calls.get(call_id)
+            if call is None or not call.is_live:
+                continue
+            judge = self._judges[call_id] = Judge(rulebook, call_id, self._new_id)
+            for fact in facts:
+                judge.learn(fact)
+            open_ones = [alert.raised for alert in call.alerts.values() if alert.state == "open"]
+            for cleared in judge.withdraw(open_ones, call.at_ms):
+                said += self._told(cleared)
+        return said
+
     def not_evaluated(self, call_id: str) -> dict[str, str]:
         """Rule -> why it could not be evaluated in this call, for inspection."""
         return self._judges[call_id].not_evaluated if call_id in self._judges else {}

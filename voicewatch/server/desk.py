@@ -16,6 +16,7 @@ import structlog
 from voicewatch.core.director import Director, Refused
 from voicewatch.core.events import Event, Fact, UtteranceFinal, UtteranceScored
 from voicewatch.core.pauses import as_kept
+from voicewatch.core.rules import RuleBook
 from voicewatch.processes.faults import fault
 from voicewatch.processes.problem import Problem
 from voicewatch.server.shown import Shown
@@ -148,6 +149,15 @@ class Desk:
         for call in list(self.director.calls.values()):
             if call.ended is not None and self.at_ms(call.call_id) - call.ended.at_ms > KEPT_ENDED_MS:
                 self.director.forget(call.call_id)
+
+    async def use_rules(self, rulebook: RuleBook) -> None:
+        """Judges all calls by other rules from now on. Problem 503 while the journal cannot be written."""
+        async with self._turn:
+            if not await self._flush():
+                raise _unwritable("The rules stay as they are.")
+            live = [call.call_id for call in self.director.calls.values() if call.is_live]
+            journals = {call_id: await self.record.read(call_id) for call_id in live}
+            await self._write(self.director.use_rules(rulebook, journals))
 
     # ------------------------------------------------------------ reading
 

@@ -13,7 +13,6 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from voicewatch.core.rules import RuleBook
 from voicewatch.processes.problem import Problem
 from voicewatch.server.ai_seat import AISeats
 from voicewatch.server.auth import COOKIE, Account, Codes, Tokens, check_origin, is_loopback
@@ -28,6 +27,7 @@ from voicewatch.server.queues import Queues
 from voicewatch.server.recordings import Recordings
 from voicewatch.server.requests import AIHello, Body, FeedHello, first_problem, problem_of
 from voicewatch.server.review import Review
+from voicewatch.server.rules import Rules
 from voicewatch.server.status import Status
 from voicewatch.server.websocket import (
     HELLO_WITHIN_S,
@@ -57,7 +57,7 @@ class Front:
     presences: Presences
     status: Status
     metrics: Metrics
-    rules: RuleBook
+    rules: Rules
     pages: Pages
     recordings: Recordings
 

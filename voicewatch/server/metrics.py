@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from voicewatch.core.events import AlertRaised, HandoffChanged, LegStats, Signal
+from voicewatch.core.events import AlertRaised, HandoffChanged, LegStats, ShadowRaised, Signal
 from voicewatch.server.desk import Desk, Stored
 from voicewatch.server.status import Status
 
@@ -101,6 +101,12 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._facts = Counter("voicewatch_facts", "Facts journalled.", ["type"], registry=self._registry)
         self._alerts = Counter("voicewatch_alerts", "Alerts by rule.", ["rule"], registry=self._registry)
+        self._shadows = Counter(
+            "voicewatch_shadow_alerts",
+            "Alerts that rules on trial would have raised, by rule.",
+            ["rule"],
+            registry=self._registry,
+        )
         self._handoffs = Counter(
             "voicewatch_handoffs", "Handoffs by state.", ["state"], registry=self._registry
         )
@@ -139,6 +145,8 @@ class Metrics:
             self._facts.labels(one.fact.type).inc()
             if isinstance(one.fact, AlertRaised):
                 self._alerts.labels(one.fact.rule).inc()
+            elif isinstance(one.fact, ShadowRaised):
+                self._shadows.labels(one.fact.rule).inc()
             elif isinstance(one.fact, HandoffChanged):
                 self._handoffs.labels(one.fact.state.value).inc()
 

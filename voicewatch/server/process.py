@@ -25,7 +25,7 @@ from voicewatch.core.events import (
 )
 from voicewatch.core.ids import ulid
 from voicewatch.core.routing_plan import BadPlan, RoutingPlan
-from voicewatch.core.rules import BadRule, RuleBook, default_rules
+from voicewatch.core.rules import RuleBook
 from voicewatch.processes.link import LinkServer, Peer
 from voicewatch.processes.messages import CallsLeft, Hello, HouseStatus, Message, Signals
 from voicewatch.processes.sockets import Sockets
@@ -49,9 +49,12 @@ from voicewatch.server.recall import recalled
 from voicewatch.server.recordings import Recordings
 from voicewatch.server.rescue import Rescue
 from voicewatch.server.review import Review
+from voicewatch.server.rule_actions import RuleActions
+from voicewatch.server.rules import Rules, UnusableRules, read_rules
 from voicewatch.server.shown import KEPT_CALLBACKS, KEPT_ENDED, Shown
 from voicewatch.server.status import Status
 from voicewatch.server.tables import TableKeeper
+from voicewatch.server.webhooks import Webhooks
 from voicewatch.server.websocket import GOING_AWAY
 from voicewatch.server.writer import Writer
 from voicewatch.settings import BadSettings, JudgementSettings, Settings
@@ -175,6 +178,13 @@ class FrontProcess:
             self._insights.history,
         )
         self._writer = _writer(self.desk, judgement)
+        self._rules = Rules(self.desk, rules, judgement.rules)
+        self._webhooks = Webhooks(
+            self.desk,
+            judgement.webhook_secret.get_secret_value(),
+            private_addresses=judgement.webhook_private_addresses,
+        )
+        self._rule_actions = RuleActions(self.desk, self._recordings)
         self._app = make_app(
             Front(
                 public_url=public_url(settings),
@@ -190,7 +200,7 @@ class FrontProcess:
                 presences=self._presences,
                 status=self._status,
                 metrics=self._metrics,
-                rules=rules,
+                rules=self._rules,
                 pages=Pages(WEB),
                 recordings=self._recordings,
             )
@@ -225,6 +235,8 @@ class FrontProcess:
                 tasks.create_task(self.desk.run())
                 tasks.create_task(self._ai_seats.run())
                 tasks.create_task(self._feed.run())
+                tasks.create_task(self._rules.run())
+                tasks.create_task(self._webhooks.run())
                 tasks.create_task(self._watch_status())
                 tasks.create_task(self._recordings.keep_to_retention())
                 tasks.create_task(self._make_up())
@@ -232,7 +244,8 @@ class FrontProcess:
         finally:
             if self._writer is not None:
                 await self._writer.close()
-            for part in (self._presences, self._tables, self._rescue, self._closing, self._recordings):
+            parts = (self._presences, self._tables, self._rescue, self._closing, self._recordings)
+            for part in (*parts, self._webhooks, self._rule_actions):
                 part.close()
 
     async def _say_goodbye(self) -> None:
@@ -338,15 +351,14 @@ def public_url(settings: Settings) -> str:
 
 
 def _rules(settings: Settings) -> RuleBook:
-    file = settings.judgement.rules
-    if not file:
-        return default_rules()
+    judgement = settings.judgement
     try:
-        return RuleBook.parse(Path(file).read_text(encoding="utf-8"))
-    except BadRule as error:
-        raise BadSettings(f"judgement.rules: {file}: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadSettings(f"judgement.rules: cannot read {file}: {error}") from None
+        book = read_rules(judgement.rules)
+    except UnusableRules as error:
+        raise BadSettings(f"judgement.rules: {error}") from None
+    if any(rule.webhook for rule in book.rules) and not judgement.webhook_secret.get_secret_value():
+        raise BadSettings("judgement.webhook_secret: a rule has a webhook; give a secret to sign it with")
+    return book
 
 
 def _writer(desk: Desk, judgement: JudgementSettings) -> Writer | None:

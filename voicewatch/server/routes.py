@@ -226,7 +226,7 @@ async def decline(
 
 @work.get("/rules", summary="The rules in force")
 def rules(front: FrontOf, account: Watcher) -> dict[str, Any]:
-    return {"source": front.rules.source, "rules": front.rules.view()}
+    return front.rules.view()
 
 
 # ---------------------------------------------------------------- legs
