@@ -92,8 +92,13 @@ def find_key(path: Path, call_id: str) -> bytes | None:
 
 
 def private_database(path: Path, *, full_sync: bool = True) -> sqlite3.Connection:
-    """A WAL database only its owner can read. Autocommit: transactions are begun and ended by the caller."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    """A WAL database only its owner can read. Autocommit: transactions are begun and ended by the caller.
+
+    A file that is there is never opened past SQLite: closing it would drop the locks of every connection of
+    this process (POSIX, fcntl), and another process that closes its own would then take the log away.
+    """
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     path.chmod(0o600)  # SQLite gives -wal and -shm the mode of the database
     database = sqlite3.connect(path, isolation_level=None, timeout=5.0)
     database.execute("PRAGMA journal_mode=WAL")

@@ -257,7 +257,10 @@ function Keyboard() {
         <kbd>Space</kbd> accept <kbd>Esc</kbd> decline
       </p>
       <p>
-        <kbd>M</kbd> mute <kbd>H</kbd> hold <kbd>K</kbd> keypad <kbd>B</kbd> hand back
+        <kbd>M</kbd> mute <kbd>H</kbd> hold <kbd>K</kbd> keypad
+      </p>
+      <p>
+        <kbd>B</kbd> hand back <kbd>E</kbd> end
       </p>
     </section>
   );

@@ -82,8 +82,8 @@ const JUDGEMENTS = [
 /** One click that teaches: was it right to call a person? */
 function Judgement({ call }: { call: LiveCall }) {
   const [said, setSaid] = useState<string | null>(null);
-  const escalation = call.view.escalation;
-  if (!escalation) return null;
+  const handoff = call.view.handoff;
+  if (!handoff) return null;
   return (
     <fieldset class="fld">
       <legend class="label">Was it right to call you? One click, optional</legend>
@@ -96,7 +96,7 @@ function Judgement({ call }: { call: LiveCall }) {
             data-testid={`judge-${value}`}
             aria-pressed={said === value}
             onClick={async () => {
-              if (await store.judge(call.view.call_id, escalation.escalation_id, value)) setSaid(value);
+              if (await store.judge(call.view.call_id, handoff.handoff_id, value)) setSaid(value);
             }}
           >
             {words}
