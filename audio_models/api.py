@@ -22,6 +22,7 @@ Samples = NDArray[np.float32]
 """Mono speech at 16 kHz, shape [n], full scale is -1..1."""
 
 BUNDLED_MODEL = "tiny-whisper"
+ENGINES = ("auto", "faster-whisper", "pocketsphinx", "remote")
 BUNDLED_FOLDER = Path(__file__).parent / "weights" / BUNDLED_MODEL
 
 
@@ -72,7 +73,7 @@ class Transcriber(Protocol):
     """
 
     name: str
-    """faster-whisper, pocketsphinx, scripted."""
+    """faster-whisper, pocketsphinx, remote, scripted."""
     model: str
     """Which model of the engine, as shown to people."""
     low_fidelity: bool
@@ -127,19 +128,32 @@ class BatchTranscriber(Transcriber, Protocol):
 
 
 def load_transcriber(
-    engine: str = "auto", model: str = "", language: str = "en", workers: int = 1, beam_size: int = 1
+    engine: str = "auto",
+    model: str = "",
+    language: str = "en",
+    workers: int = 1,
+    beam_size: int = 1,
+    *,
+    phrases: str = "",
+    remote_url: str = "",
+    remote_token: str = "",
 ) -> Transcriber:
     """The recogniser for these settings, for `workers` threads at once; nothing is ever downloaded.
 
     `auto` is Whisper when a model is named and PocketSphinx otherwise: the bundled `tiny-whisper` knows
     only synthetic call-centre speech, so nobody's voice gets it without asking. Raises MissingModel.
     """
-    if engine not in ("auto", "faster-whisper", "pocketsphinx"):
-        raise MissingModel(f"unknown speech engine {engine!r}; known: auto, faster-whisper, pocketsphinx")
-    if engine == "pocketsphinx" or (engine == "auto" and not model):
-        from audio_models.pocketsphinx import PocketSphinxTranscriber
+    if engine not in ENGINES:
+        raise MissingModel(f"unknown speech engine {engine!r}; known: {', '.join(ENGINES)}")
+    if engine == "remote":
+        from audio_models.remote import RemoteTranscriber
 
-        return PocketSphinxTranscriber(language=language)
+        return RemoteTranscriber(remote_url, model=model, token=remote_token, workers=workers)
+    if engine == "pocketsphinx" or (engine == "auto" and not model):
+        from audio_models.pocketsphinx_pool import PocketSphinxTranscriber
+
+        own = Path(phrases).expanduser() if phrases else None
+        return PocketSphinxTranscriber(language=language, phrases=own, workers=workers)
     if not model:
         raise MissingModel(
             "speech.engine is faster-whisper but speech.model is empty; name a folder with a CTranslate2 "

@@ -37,6 +37,7 @@ from audio_models.api import (
     UnsupportedLanguage,
 )
 from audio_models.guards import MAX_WORDS_PER_S, is_phantom, loop_start, normal_words, signal_flaw
+from audio_models.hardware import here
 
 HOP = 160
 FULL_WINDOW = 3000
@@ -433,12 +434,13 @@ def _load(folder_or_name: str, workers: int) -> faster_whisper.WhisperModel:
         raise MissingModel(
             f"there is no folder {folder_or_name}; speech.model names a folder or a model such as small.en"
         )
+    hardware = here()
     try:
         with _only_errors_of("faster_whisper"):
             return faster_whisper.WhisperModel(
                 folder_or_name,
-                device="cpu",
-                compute_type="int8",
+                device=hardware.device,
+                compute_type=hardware.compute_type,
                 cpu_threads=1,
                 num_workers=workers,
                 local_files_only=True,

@@ -469,7 +469,8 @@ def models_check(
     transcriber = load_recogniser(speech)
     result = self_test(transcriber, costs=True)
     if as_json:
-        print(json.dumps({"schema": 1, "engine": transcriber.name, "model": transcriber.model} | asdict(result)))
+        told = {"schema": 1, "engine": transcriber.name, "model": transcriber.model}
+        print(json.dumps(told | asdict(result)))
         return
     print(f"{transcriber.name}: {transcriber.description}")
     print(f"{result.audio_ms / 1000:.1f} s of speech took {result.took_ms / 1000:.2f} s: {result.text!r}")

@@ -12,10 +12,12 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
-from audio_models.api import MissingModel, load_transcriber
+from audio_models.api import MissingModel, UnsupportedLanguage
+from audio_models.hardware import here
 from voicewatch.media.opus import OpusError, OpusLibrary
 from voicewatch.processes.sockets import CannotListen, bind_tcp
 from voicewatch.settings import Settings
+from voicewatch.speech.recogniser import load_recogniser
 
 FREE_BYTES_WANTED = 2 << 30
 """A call with recordings takes some 0.4 MB a minute: this is three days of one call."""
@@ -81,16 +83,25 @@ def _opus(_: Settings) -> Finding:
 
 
 def _recogniser(settings: Settings) -> Finding:
-    speech = settings.speech
     try:
-        transcriber = load_transcriber(speech.engine, speech.model, speech.language)
-    except MissingModel as error:
+        transcriber = load_recogniser(settings.speech)
+    except (MissingModel, UnsupportedLanguage) as error:
         return Finding("speech", "fail", "no recogniser can be loaded", str(error))
     detail = f"{transcriber.name}: {transcriber.description}"
     if transcriber.low_fidelity:
         remedy = 'for real voices: `voicewatch models pull small.en`, then set speech.model = "small.en"'
         return Finding("speech", "warn", detail, remedy)
     return Finding("speech", "ok", detail)
+
+
+def _speed(_: Settings) -> Finding:
+    """What a Whisper runs on here; taken without being asked."""
+    chosen = here()
+    detail = f"{chosen.compute_type} on {chosen.device}, {chosen.batch} decoded at once"
+    if chosen.device == "cpu" and chosen.compute_type != "int8":
+        remedy = "this CPU has no fast int8: reckon with a third of the calls"
+        return Finding("whisper", "warn", detail, remedy)
+    return Finding("whisper", "ok", detail)
 
 
 def _port(settings: Settings) -> Finding:
@@ -138,6 +149,7 @@ CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     _libraries,
     _opus,
     _recogniser,
+    _speed,
     _port,
     _data,
     _temporary,

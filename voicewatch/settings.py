@@ -76,10 +76,17 @@ class MediaSettings(Section):
 
 
 class SpeechSettings(Section):
-    engine: Literal["auto", "faster-whisper", "pocketsphinx"] = "auto"
+    engine: Literal["auto", "faster-whisper", "pocketsphinx", "remote"] = "auto"
     model: str = Field(
         "", description="folder of a CTranslate2 Whisper, or a name such as small.en; empty: none"
     )
+    phrases: str = Field(
+        "", description="text file, a phrase a line, of what is said here: PocketSphinx knows them then"
+    )
+    remote_url: str = Field(
+        "", description="engine remote: a server with OpenAI's /v1/audio/transcriptions, https unless near"
+    )
+    remote_token: SecretStr = Field(SecretStr(""), description="sent to it as a bearer token")
     language: str = "en"
     detector: Literal["silero", "webrtcvad"] = Field(
         "silero", description="who decides where webrtcvad's gate is open; webrtcvad: the gate alone"

@@ -21,7 +21,6 @@ from audio_models.api import (
     describe_engines,
     load_scorer,
     load_speech_judge,
-    load_transcriber,
     load_voice_detector,
 )
 from voicewatch.core.call import CallState
@@ -42,13 +41,14 @@ from voicewatch.core.events import (
 )
 from voicewatch.core.metrics import summary
 from voicewatch.core.rules import Judge, RuleBook, default_rules
-from voicewatch.settings import Settings
+from voicewatch.settings import Settings, SpeechSettings
 from voicewatch.speech.audio_file import AudioFile, level_dbfs, opened
 from voicewatch.speech.detection import Chunk, Detection, LegDetection
 from voicewatch.speech.facts import Understanding, final_fact, gap_fact, roles_of
 from voicewatch.speech.jobs import Job
 from voicewatch.speech.language import LanguageLock
 from voicewatch.speech.pipeline import Heard, Output, Pipeline, Stream
+from voicewatch.speech.recogniser import load_recogniser
 from voicewatch.speech.scheduler import decode
 
 SCHEMA = 1
@@ -154,7 +154,7 @@ def analyze(
     scorer = load_scorer()
     with opened(path) as audio:
         streams = _streams(audio, roles_of(roles), speech.language)
-        engine = engine or _engine(speech.engine, speech.model, speech.language)
+        engine = engine or _engine(speech)
         numbers = itertools.count(1)
         judge = Judge(rulebook, CALL, lambda: f"{CALL}-{next(numbers)}")
         analysis = _Analysis(engine, scorer, judge, load_speech_judge(speech.detector))
@@ -163,9 +163,9 @@ def analyze(
 
 
 @lru_cache(maxsize=1)
-def _engine(engine: str, model: str, language: str) -> Transcriber:
+def _engine(speech: SpeechSettings) -> Transcriber:
     """Loaded once for all files of a command."""
-    return load_transcriber(engine, model, language)
+    return load_recogniser(speech)
 
 
 def _streams(audio: AudioFile, roles: Sequence[Role], language: str) -> list[Stream]:

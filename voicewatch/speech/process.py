@@ -30,7 +30,6 @@ from audio_models.api import (
     describe_engines,
     load_scorer,
     load_speech_judge,
-    load_transcriber,
 )
 from voicewatch.core.echo import EchoGuard
 from voicewatch.core.events import Event, SpeechStatus, SystemStatus, UtteranceFinal, UtteranceScored
@@ -64,6 +63,7 @@ from voicewatch.speech.jobs import Job
 from voicewatch.speech.ladder import SAID
 from voicewatch.speech.language import LanguageLock
 from voicewatch.speech.pipeline import Heard, Output, Pipeline, Revised, Shown, Stream
+from voicewatch.speech.recogniser import load_recogniser
 from voicewatch.speech.scheduler import Scheduler
 from voicewatch.speech.scoring import Scoring
 
@@ -515,10 +515,7 @@ def _scorer() -> Scorer:
 
 async def _loaded(settings: Settings, model: str) -> Transcriber:
     """The recogniser of the settings, loaded in a thread so that links answer meanwhile."""
-    speech = settings.speech
     try:
-        return await asyncio.to_thread(
-            load_transcriber, speech.engine, model, speech.language, speech.workers, speech.beam_size
-        )
+        return await asyncio.to_thread(load_recogniser, settings.speech, model=model)
     except (MissingModel, UnsupportedLanguage) as error:
         raise BadSettings(str(error)) from None
