@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from voicewatch.core.conditions import FAILS, Memory, Pieces, Spoken, Track, Verdict
+from voicewatch.core.conditions import FAILS, Condition, Memory, Pieces, Spoken, Track, Verdict
 from voicewatch.core.events import (
     ActionAsked,
     AIPaused,
@@ -284,13 +284,30 @@ class Judge:
         return FAILS if silenced else rule.when.verdict(self._memory)
 
     def _look(self, place: int) -> Verdict:
-        """How the rule stands. What spoke for it is spent once its `clear` holds and it does not."""
+        """How the rule stands. What spoke for it is spent once something newer makes its `clear` hold."""
         rule = self.rulebook.rules[place]
-        verdict = self._verdict(rule)
-        if not verdict.holds and rule.clear is not None and rule.clear.verdict(self._memory).holds:
+        if rule.clear is not None and self._is_over(rule.when, rule.clear):
             for leaf in leaves_of(rule.when):
                 self._memory.tracks[leaf.number].matches.clear()
-        return verdict
+        return self._verdict(rule)
+
+    def _is_over(self, when: Condition, clear: Condition) -> bool:
+        if not clear.verdict(self._memory).holds:
+            return False
+        newest_ms = self._newest_ms(when)
+        return newest_ms is None or (self._newest_ms(clear) or self._memory.now_ms) > newest_ms
+
+    def _newest_ms(self, condition: Condition) -> int | None:
+        """When the newest utterance that speaks for this was said."""
+        return max(
+            (
+                match.spoken.at_ms
+                for leaf in leaves_of(condition)
+                for match in leaf.window(self._memory)
+                if match.matched
+            ),
+            default=None,
+        )
 
     def _judge(self, places: Iterable[int]) -> list[Judgement]:
         said: list[Judgement] = []
