@@ -43,7 +43,7 @@ export function Figures() {
           <h2>
             Last {DAYS} days <span class="muted">{figures.monitored} calls</span>
           </h2>
-          <dl class="dl small num">
+          <dl class="figures num">
             <Figure name="Stayed with the AI" value={share(figures.containment_rate)} />
             <Figure name="Called a person" value={`${figures.escalated}, ${figures.dropped} unanswered`} />
             <Figure name="To the human’s voice" value={figures.time_to_voice_s ? `${figures.time_to_voice_s.p50.toFixed(1)} s` : '–'} />
@@ -78,10 +78,10 @@ export function Figures() {
 
 function Figure({ name, value }: { name: string; value: string }) {
   return (
-    <>
+    <div>
       <dt>{name}</dt>
       <dd>{value}</dd>
-    </>
+    </div>
   );
 }
 

@@ -59,7 +59,7 @@ export function Corrections({ account, view, utterance }: { account: Account; vi
   const heard = mine(account, view, 'transcript', target);
   const felt = mine(account, view, 'sentiment', target);
   return (
-    <details class="byhand">
+    <details class={heard || felt ? 'byhand is-said' : 'byhand'}>
       <summary class="link tiny">{heard || felt ? 'Put right by you' : 'Not right?'}</summary>
       <form
         onSubmit={(event) => {
