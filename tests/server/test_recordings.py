@@ -35,6 +35,7 @@ class Tape:
     """What media sends to the recorder."""
 
     link: Link
+    tasks: list[asyncio.Task[None]]
     numbers: dict[str, int] = field(default_factory=dict)
 
     def say(self, call: dict[str, Any], start_ms: int, end_ms: int) -> None:
@@ -68,7 +69,7 @@ async def tape(house: House) -> AsyncIterator[Tape]:
     ]
     await until(lambda: link.connected)
     await house.healthy()
-    yield Tape(link)
+    yield Tape(link, tasks)
     for task in tasks:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -307,3 +308,21 @@ async def test_the_command_erases_by_the_running_server_and_without_one(house: H
     await house.healthy()
     audits = (await house.ask("GET", "/api/erasures", house.token("admin"))).json()["erasures"]
     assert [(one["call_id"], one["reason"]) for one in audits] == [(first, "asked"), (second, "asked")]
+
+
+async def test_a_recorder_that_comes_again_is_told_who_is_paused(house: House, tape: Tape) -> None:
+    paused, running, forgotten = [await house.call() for _ in range(3)]
+    supervisor = house.token("supervisor", "Sue")
+    url = f"/api/calls/{paused['call_id']}/recording"
+    assert (await house.ask("POST", url, supervisor, {"state": "paused"})).status_code == 200
+    await ended(house, forgotten)
+    pauses = house.data / "recordings" / "paused"
+    for task in tape.tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    (pauses / paused["call_id"]).unlink()  # a disk that was put back
+    for call in (running, forgotten):
+        (pauses / call["call_id"]).touch()
+    tape.tasks[0] = asyncio.create_task(recorder.run(house.settings, house.sockets, "recorder"))
+    await until(lambda: [path.name for path in pauses.iterdir()] == [paused["call_id"]])
