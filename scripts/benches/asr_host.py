@@ -3,8 +3,8 @@
     asr_host.py RUN_DIR ENGINE MODEL PARTIAL_STEP_MS TOKENS_PER_S [BEAM_SIZE]
 
 With TOKENS_PER_S above 0 the model's weights mean nothing: every decode makes as many tokens as people speak
-in its audio, less those that are forced, and its text is a counting rhyme of as many words. So the work is
-that of a trained model of these dimensions, and the policy around it behaves as always.
+in its audio, those that are forced included, and its text is a counting rhyme of as many words. So the work
+is that of a trained model of these dimensions, and the policy around it behaves as always.
 """
 
 from __future__ import annotations
@@ -50,14 +50,12 @@ class CountingWhisper(WhisperTranscriber):
             list(range(min(len(window.request.prefix), count - 1)))
             for window, count in zip(windows, said, strict=True)
         ]
-        new = max(count - len(known) for count, known in zip(said, forced, strict=True))
-        longest = len(start) + max(len(known) for known in forced)
         self._model.model.generate(
             _stacked([window.encoded for window in windows]),
             [[*start, *known] for known in forced],
             beam_size=self._beam_size if windows[0].request.final else 1,
-            # CTranslate2 makes min(max_length / 2, max_length - start) new tokens; none of them ends a text.
-            max_length=max(2 * new, longest + new),
+            # CTranslate2 gives a Whisper window half of max_length, forced tokens included; none ends a text.
+            max_length=2 * max(said),
             return_scores=True,
             return_no_speech_prob=True,
         )

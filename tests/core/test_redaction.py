@@ -22,6 +22,8 @@ from voicewatch.core.events import (
     Interim,
     MaskSpan,
     Nudged,
+    Revision,
+    Role,
     Severity,
     UtteranceFinal,
     Word,
@@ -370,3 +372,16 @@ def test_no_sealed_field_of_any_event_comes_through(kind: Any) -> None:
     hidden = masked(event)
     assert "4111" in repr({name: getattr(event, name) for name in kind.SEALED})
     assert "1111" not in repr({name: getattr(hidden, name) for name in kind.SEALED})
+
+
+def test_a_revision_shows_nobody_words_that_its_final_would_mask() -> None:
+    told = Revision(
+        call_id="call",
+        utterance_id="seat-1",
+        seat_id="seat",
+        role=Role.CUSTOMER,
+        committed="it is four seven two",
+        text="it is four seven two nine",
+        changed=0,
+    )
+    assert (masked(told).committed, masked(told).text) == ("", "")

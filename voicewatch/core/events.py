@@ -742,7 +742,10 @@ class Interim(Signal):
 
 
 class Revision(Signal):
-    """A final changed words that were shown as settled; told right before it. No text: nothing was said."""
+    """A final changed words that were shown as settled; told right before it.
+
+    No text: nothing was said. Masked, both texts are empty: the final tells the words.
+    """
 
     type: Literal["revision"] = "revision"
     SEALED = frozenset({"committed", "text"})

@@ -15,6 +15,7 @@ from voicewatch.core.events import (
     Evidence,
     Interim,
     MaskSpan,
+    Revision,
     UtteranceFinal,
     Value,
     Word,
@@ -54,6 +55,9 @@ def masked(event: AnyEvent, context: Context = ()) -> AnyEvent:
         return event.model_copy(update=_masked_utterance(event, context))
     if isinstance(event, Interim):
         return event.model_copy(update=_masked_interim(event, context))
+    if isinstance(event, Revision):
+        # The final, which is masked by all that is known, tells what was said; half a number would slip by.
+        return event.model_copy(update={"committed": "", "text": ""})
     if isinstance(event, CallStarted):
         return event.model_copy(update={"customer_name": event.customer_name and label("name")})
     if isinstance(event, Dtmf):
