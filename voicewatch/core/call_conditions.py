@@ -86,6 +86,7 @@ class TalkShare(OfCall):
     role: Role
     above: float
     after_ms: int
+    by_time = True
 
     def verdict(self, memory: Memory) -> Verdict:
         if sum(memory.talk_ms.values()) < self.after_ms:
