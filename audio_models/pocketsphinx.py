@@ -35,7 +35,8 @@ REPLY = struct.Struct("!I")
 """Bytes of JSON that follow: [[word, start_ms, end_ms], ...]."""
 NICENESS = 5
 """It may be late; audio may not."""
-GENERAL, DOMAIN = "general", "domain"
+GENERAL, DOMAIN = "_default", "domain"
+"""Searches; the first is the one a decoder is made with."""
 
 Word = tuple[str, int, int]
 
@@ -49,7 +50,6 @@ class Recogniser:
         self._decoder = pocketsphinx.Decoder(
             samprate=RATE_HZ, cmn="batch", loglevel="FATAL", pl_window=LOOK_AHEAD, lm=str(general)
         )
-        self._decoder.add_lm_file(GENERAL, str(general))
         said = read_phrases(DEFAULT_PHRASES) + (OWN_WEIGHT * read_phrases(phrases) if phrases else [])
         model = arpa(said, lambda word: self._decoder.lookup_word(word) is not None)
         with tempfile.NamedTemporaryFile("w", suffix=".arpa") as file:
@@ -57,10 +57,10 @@ class Recogniser:
             file.flush()
             self._decoder.add_lm_file(DOMAIN, file.name)
 
-    def words(self, pcm: NDArray[np.int16]) -> list[Word]:
+    def words(self, pcm: NDArray[np.int16], searches: tuple[str, ...] = (DOMAIN, GENERAL)) -> list[Word]:
         """What is said, with times in ms from the first sample. Nothing is remembered for the next."""
         levelled = _levelled(pcm)
-        _, words = max(self._decoded(name, levelled) for name in (DOMAIN, GENERAL))
+        _, words = max(self._decoded(name, levelled) for name in searches)
         end_ms = len(pcm) * 1000 // RATE_HZ
         return [(text, min(start, end_ms), min(stop, end_ms)) for text, start, stop in words]
 
@@ -99,6 +99,7 @@ def _levelled(pcm: NDArray[np.int16]) -> bytes:
 def serve(requests: BinaryIO, replies: BinaryIO, phrases: Path | None) -> None:
     """Answers until `requests` ends. The first reply, without a request, says that it is ready."""
     recogniser = Recogniser(phrases)
+    os.nice(NICENESS)
     _reply(replies, [])
     while len(head := requests.read(REQUEST.size)) == REQUEST.size:
         pcm = requests.read(REQUEST.unpack(head)[0])
@@ -112,5 +113,4 @@ def _reply(replies: BinaryIO, words: list[Word]) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(NICENESS)
     serve(sys.stdin.buffer, sys.stdout.buffer, Path(sys.argv[1]) if len(sys.argv) > 1 else None)

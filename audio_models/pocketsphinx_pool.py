@@ -25,7 +25,7 @@ from audio_models.guards import loop_start, signal_flaw
 from audio_models.phrase_model import read_phrases
 
 REQUEST_BYTES = 4
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 """A decode that takes longer never comes back: its process is killed. 12 s of speech take 4 to 6 s."""
 
 

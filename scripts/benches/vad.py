@@ -256,9 +256,8 @@ def report(
 
 def _measure(name: str, value: float, unit: str, peer: str, peer_value: float) -> dict[str, Any]:
     ratio = round(value / peer_value, 3) if peer_value else None
-    return {
-        "name": name, "value": value, "unit": unit, "ratio": ratio, "peer": {"name": peer, "value": peer_value}
-    }  # fmt: skip
+    against = {"name": peer, "value": peer_value}
+    return {"name": name, "value": value, "unit": unit, "ratio": ratio, "peer": against}
 
 
 def _row(result: Result, spoken: list[str], silent: list[str]) -> dict[str, float]:

@@ -46,17 +46,17 @@ class Clip:
 def conditions(data: Path, *, short: bool = False) -> Iterator[Clip]:
     """Every clip of the bench. `short` leaves out most, for a look."""
     manifest = [json.loads(line) for line in (data / "audio" / "manifest.jsonl").open(encoding="utf-8")]
-    noise = np.concatenate([_read(data / one["audio"]) for one in _of(manifest, "noise")])
+    noise = np.concatenate([read_clip(data / one["audio"]) for one in _of(manifest, "noise")])
     for one in list(_of(manifest, "ami_trn"))[: 2 if short else None]:
-        samples = _read(data / one["audio"])
+        samples = read_clip(data / one["audio"])
         yield Clip("meetings (AMI)", samples, _from_rttm(data / one["rttm"], len(samples)))
     read = _spread(list(_aligned(data, [one for name in READ_SETS for one in _of(manifest, name)])))
     acted_rows = list(_of(manifest, "emodb"))[:: max(1, 535 // ACTED_CLIPS)]
-    acted = _spread([_acted(_read(data / one["audio"])) for one in acted_rows])
+    acted = _spread([_acted(read_clip(data / one["audio"])) for one in acted_rows])
     yield Clip("read", *read)
     for snr_db in (20, 10) if short else (20, 10, 5, 0):
         yield Clip(f"read, noise {snr_db} dB", _mixed(*read, noise, snr_db), read[1])
-    yield Clip("read, telephone, noise 10 dB", _telephone(_mixed(*read, noise, 10)), read[1])
+    yield Clip("read, telephone, noise 10 dB", telephone(_mixed(*read, noise, 10)), read[1])
     yield Clip("acted (EMO-DB)", *acted)
     yield Clip("acted, noise 10 dB", _mixed(*acted, noise, 10), acted[1])
 
@@ -72,7 +72,7 @@ def non_speech(seconds: float, data: Path | None = None) -> Iterator[Clip]:
     }
     if data is not None:
         manifest = [json.loads(line) for line in (data / "audio" / "manifest.jsonl").open(encoding="utf-8")]
-        noise = np.concatenate([_read(data / one["audio"]) for one in _of(manifest, "noise")])
+        noise = np.concatenate([read_clip(data / one["audio"]) for one in _of(manifest, "noise")])
         made["recorded noise"] = np.resize(noise, int(seconds * RATE_HZ))
     for name, samples in made.items():
         yield Clip(name, samples.astype(np.float32), np.zeros(len(samples) // FRAME, bool))
@@ -140,7 +140,7 @@ def _from_rttm(path: Path, length: int) -> Labels:
 def _aligned(data: Path, rows: Iterable[dict[str, str]]) -> Iterator[tuple[Samples, Labels]]:
     decoder = pocketsphinx.Decoder(lm=None, samprate=RATE_HZ, loglevel="FATAL", cmn="batch")
     for row in rows:
-        samples = _read(data / row["audio"])
+        samples = read_clip(data / row["audio"])
         words = re.findall(r"[a-z']+", row["text"].lower())
         if any(decoder.lookup_word(word) is None for word in words):
             continue
@@ -208,7 +208,7 @@ def _mixed(samples: Samples, speaking: Labels, noise: Samples, snr_db: float) ->
     return (samples + np.float32(gain) * long_noise).astype(np.float32)
 
 
-def _telephone(samples: Samples) -> Samples:
+def telephone(samples: Samples) -> Samples:
     """8 kHz and mu-law, as G.711 has it."""
     narrow = np.clip(resample_poly(samples, 1, 2), -1, 1)
     code = np.round(127 * np.sign(narrow) * np.log1p(255 * np.abs(narrow)) / np.log(256))
@@ -217,7 +217,7 @@ def _telephone(samples: Samples) -> Samples:
     return np.pad(wide, (0, max(0, len(samples) - len(wide))))[: len(samples)]
 
 
-def _read(path: Path) -> Samples:
+def read_clip(path: Path) -> Samples:
     """A mono file at 16 kHz."""
     parts = []
     with av.open(str(path)) as container:
