@@ -9,6 +9,7 @@ leaves a tenth to a quarter of the wrong words, of other speech it changes nothi
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 import sys
@@ -33,6 +34,9 @@ REQUEST = struct.Struct("!I")
 """Bytes of int16 samples that follow."""
 REPLY = struct.Struct("!I")
 """Bytes of JSON that follow: [[word, start_ms, end_ms], ...]."""
+HANDICAP_PER_S = 0.025
+"""By how much, a second of speech, the phrases must beat general English: they are ahead by 0.03 to 0.12
+where they are right, and by up to 0.013 on long, noisy speech where they are not."""
 NICENESS = 5
 """It may be late; audio may not."""
 GENERAL, DOMAIN = "_default", "domain"
@@ -60,19 +64,27 @@ class Recogniser:
     def words(self, pcm: NDArray[np.int16], searches: tuple[str, ...] = (DOMAIN, GENERAL)) -> list[Word]:
         """What is said, with times in ms from the first sample. Nothing is remembered for the next."""
         levelled = _levelled(pcm)
-        _, words = max(self._decoded(name, levelled) for name in searches)
+        handicap = HANDICAP_PER_S * len(pcm) / RATE_HZ
+        tried = [
+            (score - handicap * (name == DOMAIN), words)
+            for name in searches
+            for score, words in [self._decoded(name, levelled)]
+        ]
+        _, words = max(tried)
         end_ms = len(pcm) * 1000 // RATE_HZ
         return [(text, min(start, end_ms), min(stop, end_ms)) for text, start, stop in words]
 
     def _decoded(self, search: str, pcm: bytes) -> tuple[float, list[Word]]:
-        """(score of the best path, its words)."""
+        """(logarithm of the best path's score, its words)."""
         self._decoder.activate_search(search)
         self._decoder.reinit_feat()  # else the last utterance's cepstral mean colours this one
         self._decoder.start_utt()
         self._decoder.process_raw(pcm, full_utt=True)
         self._decoder.end_utt()
         best = self._decoder.hyp()
-        return (best.best_score, list(self._said())) if best else (float("-inf"), [])
+        if not best or best.best_score <= 0:
+            return float("-inf"), []
+        return math.log(best.best_score), list(self._said())
 
     def _said(self) -> list[Word]:
         """Its posteriors are 1.0 nearly throughout, so no probability is claimed."""
