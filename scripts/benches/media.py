@@ -31,7 +31,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.benches.media_servers_host import ALL_CORES, BITRATE_BPS, QUALITY, Janus, Ours, Server, hasten
+from scripts.benches.media_servers_host import (
+    ALL_CORES,
+    BITRATE_BPS,
+    QUALITY,
+    Janus,
+    Ours,
+    Refused,
+    Server,
+    hasten,
+)
 from voicewatch.load.figures import Tally
 from voicewatch.load.leg import LoadLeg, delays_ms
 from voicewatch.load.pace import Pacer
@@ -82,6 +91,7 @@ class Run:
         self._server, self._work, self._seconds, self._address = server, work, seconds, address
         self._pacer = Pacer()
         self._said, self._bursts, self._silence = speech(), bursts(), silence()
+        self._carried = 0
         self._probes: list[tuple[LoadLeg, LoadLeg]] = []
         """Who hears the bursts and who makes them."""
 
@@ -107,7 +117,8 @@ class Run:
         took_s = (end_ns - start_ns) / 1e9
         return {
             **found,
-            "cpu_ms_per_leg_second": (end_cpu_s - start_cpu_s) * 1000 / self._work.legs / took_s,
+            "cpu_ms_per_leg_second": (end_cpu_s - start_cpu_s) * 1000 / self._carried / took_s,
+            "carried": self._carried,
             "core_used": (end_cpu_s - start_cpu_s) / took_s,
             "complexity": status["complexity"],
             "skipped_ticks": status.get("skipped_ticks"),
@@ -121,9 +132,11 @@ class Run:
 
         async def one(room: int) -> None:
             async with turn:
-                await self._join(room)
+                with contextlib.suppress(Refused):
+                    await self._join(room)
 
         await asyncio.gather(*(one(room) for room in range(self._work.legs // 2)))
+        self._carried = len(self._pacer.legs) + self._work.floods
 
     async def _join(self, room: int) -> None:
         """Both legs of a room, talking as the work says."""
@@ -207,6 +220,7 @@ def machine(is_realtime: bool) -> dict[str, Any]:
 Reading = Callable[[dict[str, Any]], Any]
 READINGS: list[tuple[str, str, Reading]] = [
     ("cpu_ms_per_leg_second", "ms", lambda one: one["cpu_ms_per_leg_second"]),
+    ("carried", "legs", lambda one: one["carried"]),
     ("core_used", "", lambda one: one["core_used"]),
     ("delivered", "%", lambda one: one["delivered_percent"]),
     ("sequence_breaks", "", lambda one: one["sequence_breaks"]),

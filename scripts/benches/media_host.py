@@ -25,6 +25,7 @@ from voicewatch.media.opus import CHUNK_BYTES, CHUNK_SAMPLES
 from voicewatch.media.prompt import Prompts
 from voicewatch.media.webrtc import WebRtc
 from voicewatch.processes.messages import AttachLeg, Message, OpenCall, SetAudibility
+from voicewatch.processes.problem import Problem
 from voicewatch.settings import MediaSettings
 
 
@@ -113,7 +114,11 @@ async def main(options: Options) -> None:
     lines = asyncio.StreamReader(limit=1 << 20)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     while line := await lines.readline():
-        print(json.dumps(await obey(bridge, engine, json.loads(line))), flush=True)
+        try:
+            reply = await obey(bridge, engine, json.loads(line))
+        except Problem as problem:
+            reply = {"refused": problem.detail}
+        print(json.dumps(reply), flush=True)
     ticking.cancel()
 
 

@@ -26,6 +26,10 @@ JANUS_PLUGINS = "/usr/lib/{}-linux-gnu/janus"
 ALL_CORES = sorted(os.sched_getaffinity(0))
 
 
+class Refused(Exception):
+    """Admission control: the process carries what it can."""
+
+
 class Ours:
     """scripts/benches/media_host.py, with its options."""
 
@@ -46,7 +50,10 @@ class Ours:
 
     def answerer(self, room: int, seat: str) -> Answerer:
         async def answer(offer: str) -> str:
-            return str((await self._ask({"call": f"c{room}", "seat": seat, "sdp": offer}))["sdp"])
+            reply = await self._ask({"call": f"c{room}", "seat": seat, "sdp": offer})
+            if "refused" in reply:
+                raise Refused(reply["refused"])
+            return str(reply["sdp"])
 
         return answer
 
