@@ -1,9 +1,9 @@
 """Each default rule in short dialogues: it fires, it does not, it clears, and it explains itself.
 
-A block starts with what is to happen (`fires …`, `does not fire …`, `clears …`). A line of it is `SECONDS role:
-words [scores]` or an event; a line that begins with `>` is what the rules say to it, all of them. The file's
-name is the rule's (what follows `_vip` aside). `UPDATE_STORIES=1` writes the answers anew: read the difference
-first.
+A block starts with what is to happen (`fires …`, `does not fire …`, `clears …`). A line of it is
+`SECONDS role: words [scores]` or an event; a line that begins with `>` is what the rules say to it, all of
+them. The file's name is the rule's (what follows `_vip` aside). `UPDATE_STORIES=1` writes the answers anew:
+read the difference first.
 """
 
 from __future__ import annotations
