@@ -32,6 +32,7 @@ import structlog
 from asr_corpus import (
     CHUNK_MS,
     CHUNK_SAMPLES,
+    ROOM_DBFS,
     Clip,
     Leg,
     Spoken,
@@ -206,7 +207,10 @@ class Found:
 async def measure(
     arguments: argparse.Namespace, clips: Sequence[Clip], model: str, tokens_per_s: float
 ) -> Found:
-    legs = [leg_of(clips, arguments.seconds, arguments.talk, seed) for seed in range(arguments.legs)]
+    legs = [
+        leg_of(clips, arguments.seconds, arguments.talk, seed, arguments.room_dbfs)
+        for seed in range(arguments.legs)
+    ]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         host = [arguments.engine, model, str(arguments.step_ms), str(tokens_per_s), str(arguments.beam)]
         async with Model(Path(folder), host) as process:
@@ -293,7 +297,6 @@ def figures(found: Found, arguments: argparse.Namespace) -> dict[str, float]:
         "churn_per_100_words": round(100 * changed_shown / max(1, finals_words), 1),
         "committed_changed_in_partials": changed_committed,
         "committed_revised_percent": round(100 * status.revised_words / max(1, status.committed_words), 2),
-        "committed_share_percent": round(100 * status.committed_words / max(1, finals_words), 1),
         "wer_percent": round(100 * wrong / max(1, words), 2),
         "rss_warm": round(found.rss_mb[0], 1),
         "rss_end": round(found.rss_mb[1], 1),
@@ -415,6 +418,7 @@ async def main(arguments: argparse.Namespace) -> None:
         "step_ms": arguments.step_ms,
         "speed": arguments.speed,
         "beam": arguments.beam,
+        "room_dbfs": arguments.room_dbfs,
     }
     report = {"schema": 1, "bench": "asr", "machine": machine(), "policy": policy, "measures": rows}
     if arguments.json:
@@ -441,6 +445,7 @@ if __name__ == "__main__":
     parser.add_argument("--step-ms", type=int, default=500, help="speech.partial_step_ms")
     parser.add_argument("--beam", type=int, default=1, help="speech.beam_size")
     parser.add_argument("--least-s", type=float, default=0.5, help="only clips with so much speech")
+    parser.add_argument("--room-dbfs", type=float, default=ROOM_DBFS, help="white noise under all")
     parser.add_argument("--cost", action="store_true")
     parser.add_argument("--data", default="")
     parser.add_argument("--speed", type=float, default=1.0)

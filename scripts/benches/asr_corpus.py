@@ -22,7 +22,7 @@ SPEECH_DB = 35.0
 """A 10 ms frame less than this under the clip's loudest is speech: tells its true beginning and end."""
 LEAD_MS = 600
 ROOM_DBFS = -66.0
-"""Between the clips there is a room, not digital silence."""
+"""White noise under all: there is a room, not digital silence."""
 
 Pcm = NDArray[np.int16]
 
@@ -95,7 +95,9 @@ def clip_of(name: str, text: str, pcm: Pcm) -> Clip:
     return Clip(name, text, pcm, int(active[0]) * 10, int(active[-1] + 1) * 10)
 
 
-def leg_of(clips: Sequence[Clip], seconds: float, talk_share: float, seed: int) -> Leg:
+def leg_of(
+    clips: Sequence[Clip], seconds: float, talk_share: float, seed: int, room_dbfs: float = ROOM_DBFS
+) -> Leg:
     """Clips in random order, each followed by so much silence that the share of talk comes out."""
     order = random.Random(seed)
     room = np.random.default_rng(seed)
@@ -112,7 +114,7 @@ def leg_of(clips: Sequence[Clip], seconds: float, talk_share: float, seed: int) 
         spoken.append(Spoken(clip, at_ms + clip.start_ms, at_ms + clip.end_ms))
         at_ms += len(clip.pcm) // 16 + silence_ms
     pcm = np.concatenate(pieces)
-    noise = room.normal(0.0, 32_768 * 10 ** (ROOM_DBFS / 20), len(pcm))
+    noise = room.normal(0.0, 32_768 * 10 ** (room_dbfs / 20), len(pcm))
     whole = np.clip(pcm + noise, -32_768, 32_767).astype(np.int16)
     return Leg(whole[: len(whole) // CHUNK_SAMPLES * CHUNK_SAMPLES], tuple(spoken))
 

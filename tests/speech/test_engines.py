@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from audio_models.api import (
+    ANY_LANGUAGE,
     BUNDLED_FOLDER,
     BUNDLED_MODEL,
     BatchTranscriber,
@@ -188,3 +189,8 @@ def test_no_window_has_the_length_that_looks_like_a_spectrogram(whisper: Transcr
     windows = {whisper.window_of(length_ms) for length_ms in range(20, 30_001, 20)}
     assert not {frames // 2 for frames in windows} & {80, 128}
     assert max(windows) == 3_000
+
+
+def test_a_language_may_be_left_to_the_engine(whisper: Transcriber, speech: NDArray[np.float32]) -> None:
+    found, told = whisper.transcribe(speech, language=ANY_LANGUAGE), whisper.transcribe(speech)
+    assert (found.text, found.language) == (told.text, "en")
