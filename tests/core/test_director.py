@@ -6,8 +6,16 @@ import pytest
 
 from tests.stories.tell import play
 from tests.support.stage import CALL, Stage
+from voicewatch.core.audibility import HOLD
 from voicewatch.core.director import Director, Refused
-from voicewatch.core.events import AudibilityChanged, LegConnected, LegLive, LegLost, OfferMade
+from voicewatch.core.events import (
+    AudibilityChanged,
+    LegConnected,
+    LegLive,
+    LegLost,
+    MicrophoneSilent,
+    OfferMade,
+)
 
 RINGING = "0 available peter\n0 start\n5 customer: Give me a human. [wants_human 1]\n"
 BRIDGED = RINGING + "6 accept peter\n7 connect seat-peter\n"
@@ -47,6 +55,49 @@ def test_a_lost_ai_is_wanted_again_when_its_leg_is_back() -> None:
     assert stage.director.wanted(CALL).hears["customer"] == frozenset()
     stage.connect("ai")
     assert stage.call.in_force["customer"] == {"ai"}
+
+
+def test_hold_takes_the_voice_from_nobody_and_ends_with_the_last_human() -> None:
+    stage = play("0 available peter\n0 start")
+    with pytest.raises(Refused, match="human who speaks"):
+        stage.director.hold(CALL, 1_000, "sue")
+    stage = play(BRIDGED)
+    stage.tell(stage.director.hold(CALL, 8_000, "peter"))
+    assert stage.call.in_force["customer"] == {HOLD}
+    assert stage.call.view(False)["voice"] == "agent"
+    assert stage.director.wanted(CALL).ai_paused == "agent_takeover"
+    stage.tell(stage.director.unhold(CALL, 9_000, "peter"))
+    assert stage.call.in_force["customer"] == {"seat-peter"}
+    stage.tell(stage.director.hold(CALL, 10_000, "peter"))
+    stage.at_ms = 11_000
+    stage.lose("seat-peter", "silent")
+    assert stage.call.in_force["customer"] == {"ai"}
+    assert [fact.by for fact in stage.journal if fact.type == "hold_ended"] == ["peter", ""]
+    assert stage.director.wanted(CALL).ai_paused is None
+
+
+def test_who_mutes_himself_keeps_the_voice_and_before_he_has_it_takes_none() -> None:
+    stage = play(BRIDGED)
+    stage.tell(stage.director.mute(CALL, 8_000, "peter", True))
+    assert stage.call.in_force["customer"] == frozenset()
+    assert stage.call.view(False)["voice"] == "agent"
+    stage.tell(stage.director.mute(CALL, 9_000, "peter", False))
+    assert stage.call.in_force["customer"] == {"seat-peter"}
+    stage = play(RINGING + "6 accept peter")
+    stage.tell(stage.director.mute(CALL, 6_500, "peter", True))
+    stage.connect("seat-peter")
+    assert stage.call.in_force["customer"] == {"ai"}
+    with pytest.raises(Refused, match="not in this call"):
+        stage.director.mute(CALL, 9_000, "nobody", True)
+
+
+def test_an_agent_whose_microphone_stays_silent_is_not_waited_for() -> None:
+    stage = play(RINGING + "6 accept peter")
+    for kind in (LegConnected, LegLive, MicrophoneSilent):
+        stage.director.push(kind(call_id=CALL, at_ms=7_000, seat_id="seat-peter", leg_id="l"))
+    said = stage.director.tick({CALL: 22_500})
+    assert "agent_not_heard" in [getattr(fact, "reason", "") for fact in said]
+    assert "microphone was silent" in stage.call.active_escalation.raised.headline
 
 
 def test_an_ended_or_unknown_call_wants_nothing() -> None:
