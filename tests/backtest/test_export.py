@@ -9,6 +9,7 @@ from tests.stories.tell import play
 from tests.support.stage import CALL
 from voicewatch.backtest.dialogues import read_dialogues
 from voicewatch.backtest.export import exported
+from voicewatch.backtest.journals import labels_of
 from voicewatch.core.events import UtteranceFinal
 from voicewatch.core.replay import Case, Labels
 
@@ -45,6 +46,15 @@ def test_an_export_is_masked_and_the_back_test_reads_it(tmp_path: Path) -> None:
     assert [turn.role.value for turn in dialogue.turns] == ["customer", "customer"]
     assert dialogue.labels is not None
     assert dialogue.labels.should_escalate
+
+
+def test_a_label_outweighs_what_may_be_read_from_deeds() -> None:
+    stage = play(STORY)
+    told = labels_of(stage.journal)
+    assert told is not None
+    assert (told.should_escalate, told.reasons) == (True, ("asks_human",))
+    stage.tell(stage.director.label(CALL, 22_000, "sue", "call", CALL, "fine", "", ""))
+    assert labels_of(stage.journal) == Labels(False)
 
 
 def test_calls_of_which_nobody_said_anything_may_be_left_out() -> None:
