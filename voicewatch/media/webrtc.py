@@ -232,7 +232,8 @@ class Connection:
         await self._pc.setLocalDescription(answer)
         courtesy = Courtesy(ice)
         for protocol in ice._protocols:
-            protocol.send_stun = partial(courtesy.send, protocol.send_stun)
+            careful = partial(courtesy.send, protocol.send_stun)
+            setattr(protocol, "send_stun", careful)  # noqa: B010 - replaces a method of a stranger
         self._digits_type, self._takes_keys = digits_type(offer), takes_keys(offer)
         return with_digits(str(self._pc.localDescription.sdp), offer)
 
