@@ -186,3 +186,20 @@ async def test_overload_takes_the_smaller_model_and_marks_what_it_decodes() -> N
     assert seen == [("light", "other_model"), ()]
     assert (len(small.calls), len(large.calls)) == (1, 1)
     scheduler.close()
+
+
+async def test_a_taker_that_fails_leaves_the_others_their_transcripts() -> None:
+    outcome = Outcome()
+
+    def take(one: Job, transcript: Transcript) -> None:
+        if one.utterance_id == "bad":
+            raise RuntimeError
+        outcome.transcript(one, transcript)
+
+    scheduler = Scheduler(1, on_transcript=take, on_given_up=outcome.given_up)
+    for name in ("bad", "good"):
+        scheduler.submit(job(name))
+    scheduler.start(engine(lambda: None))
+    await outcome.until(1)
+    assert outcome.said == [("good", "decoded")]
+    scheduler.close()

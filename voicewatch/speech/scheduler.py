@@ -197,7 +197,11 @@ class Scheduler:
         self.counts.partials += not is_final
         if is_final and (now_s - job.asked_s) * 1000 > LATE_MS:
             job.degraded = (*job.degraded, "late")
-        self._on_transcript(job, transcript)
+        try:
+            self._on_transcript(job, transcript)
+        except Exception as error:  # boundary: the other jobs of the batch have their takers too
+            self._failed_in_a_row = ATTEMPTS
+            log.error("transcript_not_taken", kind=job.kind, **fault(error))
 
     # ------------------------------------------------------------ in the threads
 
