@@ -107,7 +107,8 @@ class _Net:
         second = self._convolved(1, first, stride=2)
         third = self._convolved(2, second, stride=2)
         weight, bias = self._convolutions[3]
-        return np.maximum(third[:, 0] @ weight + bias, 0) @ self._from_input + self._gate_bias
+        heard: Floats = np.maximum(third[:, 0] @ weight + bias, 0) @ self._from_input + self._gate_bias
+        return heard
 
     def _convolved(self, layer: int, heard: Floats, stride: int) -> Floats:
         """Three taps, padded by one on both sides, then what is above zero; [windows, time, channels]."""
@@ -119,9 +120,10 @@ class _Net:
         taps[:, :, channels : 2 * channels] = heard[:, ::stride]
         behind = heard[:, 1::stride]
         taps[:, : behind.shape[1], 2 * channels :] = behind
-        out = taps.reshape(windows * count, 3 * channels) @ weight
+        out: Floats = taps.reshape(windows * count, 3 * channels) @ weight
         out += bias
-        return np.maximum(out, 0, out=out).reshape(windows, count, -1)
+        np.maximum(out, 0, out=out)
+        return out.reshape(windows, count, -1)
 
 
 def _sigmoid(values: Floats) -> Floats:
