@@ -123,7 +123,8 @@ class _Net:
         out: Floats = taps.reshape(windows * count, 3 * channels) @ weight
         out += bias
         np.maximum(out, 0, out=out)
-        return out.reshape(windows, count, -1)
+        shaped: Floats = out.reshape(windows, count, -1)
+        return shaped
 
 
 def _sigmoid(values: Floats) -> Floats:
