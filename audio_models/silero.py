@@ -123,12 +123,12 @@ class _Net:
         out: Floats = taps.reshape(windows * count, 3 * channels) @ weight
         out += bias
         np.maximum(out, 0, out=out)
-        shaped: Floats = out.reshape(windows, count, -1)
-        return shaped
+        return out.reshape(windows, count, -1)
 
 
 def _sigmoid(values: Floats) -> Floats:
-    return 0.5 + 0.5 * np.tanh(0.5 * values)
+    opened: Floats = np.tanh(values / 2) / 2 + 0.5
+    return opened
 
 
 # ---------------------------------------------------------------- the file
