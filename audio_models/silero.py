@@ -127,8 +127,8 @@ class _Net:
 
 
 def _sigmoid(values: Floats) -> Floats:
-    opened: Floats = np.tanh(values / 2) / 2 + 0.5
-    return opened
+    half = np.float32(0.5)
+    return np.asarray(half + half * np.tanh(half * values), np.float32)
 
 
 # ---------------------------------------------------------------- the file
