@@ -11,6 +11,7 @@ import ctypes
 import ctypes.util
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 SAMPLE_RATE_HZ = 16_000
 CHUNK_MS = 20
@@ -105,7 +106,7 @@ class Encoder:
         self._encode = self._lib.encode
         self._state = ctypes.create_string_buffer(self._size)
         self._state_at = ctypes.addressof(self._state)
-        self._out = (ctypes.c_char * MAX_PACKET_BYTES)()
+        self._out: Any = (ctypes.c_char * MAX_PACKET_BYTES)()  # a slice of it is bytes, at a third of the cost
         self._out_at = ctypes.addressof(self._out)
 
 
