@@ -106,7 +106,7 @@ class Encoder:
         self._encode = self._lib.encode
         self._state = ctypes.create_string_buffer(self._size)
         self._state_at = ctypes.addressof(self._state)
-        self._out: Any = (ctypes.c_char * MAX_PACKET_BYTES)()  # a slice of it is bytes, at a third of the cost
+        self._out: Any = (ctypes.c_char * MAX_PACKET_BYTES)()  # slices are bytes, cheaply
         self._out_at = ctypes.addressof(self._out)
 
 
