@@ -337,8 +337,7 @@ class Leg:
     def _squeeze(self, first: bytes, second: bytes) -> None:
         self._decode(first)
         before = self.pcm.copy()
-        self._decode(second)
-        self.forwardable = b""
+        self._decode(second)  # alone it is what others are forwarded: for them the first one is left out
         squeeze(self.pcm, before, self.pcm.copy())
 
     def _must(self, samples: int) -> None:
