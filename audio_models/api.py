@@ -303,6 +303,46 @@ class EscalationNeed:
     reasons: tuple[str, ...] = ()
 
 
+class NotACustomer(ValueError):
+    """Somebody else's voice was to be judged; only a customer's may be."""
+
+
+class VoiceNotJudged(ValueError):
+    """There is too little voice in the audio, or none."""
+
+
+@dataclass(frozen=True)
+class Arousal:
+    """A customer's voice against his own beginning: -1 (calmer) .. 1 (more excited), 0 as usual.
+
+    `confidence` 0..1 is how much of a change could be told at all: little for a caller not known yet, with
+    little voice, noise or clipping. It is no emotion: anger and joy both raise it.
+    """
+
+    change: float
+    confidence: float
+    evidence: tuple[str, ...] = ()
+    """What moved, as "pitch +3.1 semitones", what weighed most first."""
+
+
+FUSED_FROM = 0.5
+"""Confidence from which a voice has a say in sentiment; below it words are judged alone."""
+
+
+class CallerVoice(Protocol):
+    """Learns one customer's voice from his first seconds and judges what he says by them."""
+
+    def judge(self, samples: Samples) -> Arousal:
+        """Of his next utterance. Raises VoiceNotJudged."""
+
+
+def load_caller_voice(role: str) -> CallerVoice:
+    """For the customer of one call. Raises NotACustomer for any other role, and MissingModel."""
+    from audio_models.arousal import CustomerVoice
+
+    return CustomerVoice(role)
+
+
 @dataclass(frozen=True)
 class Scores:
     """`not_scored` says for each part that is None why; one without English words has no cues either."""
@@ -314,6 +354,8 @@ class Scores:
     evidence: Sequence[Span] = ()
     escalation: EscalationNeed | None = None
     """Of the conversation up to here, judged when a customer speaks."""
+    arousal: Arousal | None = None
+    """Of a customer whose voice was heard."""
 
 
 class Scorer(Protocol):

@@ -95,6 +95,9 @@ class SpeechSettings(Section):
     hangover_ms: int = Field(500, ge=200, le=2_000, description="silence that ends an utterance")
     partial_step_ms: int = Field(500, ge=200, description="new audio between two interim decodes")
     max_utterance_ms: int = Field(12_000, ge=3_000, le=30_000)
+    voice: bool = Field(
+        True, description="judge how aroused a customer's voice is against his own beginning; see PRIVACY"
+    )
     workers: int = Field(1, ge=1, le=16, description="recogniser threads")
     beam_size: int = Field(1, ge=1, le=10, description="of finals; 5 costs a third more")
     overload_model: str = Field(

@@ -107,11 +107,21 @@ class Uncertainty(Value):
     dialogue: float | None = None
 
 
+class Arousal(Value):
+    """A customer's voice against his own beginning: -1 calmer .. 1 more excited; confidence 0..1.
+
+    No emotion: anger and joy both raise it. Never there for anybody but a customer.
+    """
+
+    change: float
+    confidence: float
+
+
 class Evidence(Value):
     """Why something was scored or raised: the words (character span of the utterance) and what they did."""
 
     kind: str
-    """What it speaks for: sentiment, uncertainty, rule, ..."""
+    """What it speaks for: sentiment, uncertainty, rule, voice, ..."""
     quote: str = ""
     utterance_id: str | None = None
     start: int | None = None
@@ -387,6 +397,7 @@ class UtteranceScored(Fact):
     """0..1 by name of the rule file's `[meanings]`: how near the utterance comes to its examples."""
     escalation: float | None = None
     """0..1: the model's probability that a person is needed soon."""
+    arousal: Arousal | None = None
     not_scored: dict[str, str] = Field(default_factory=dict)
     evidence: list[Evidence] = Field(default_factory=list)
 

@@ -30,7 +30,8 @@ class Bequest(BaseModel):
 
     def environment(self) -> dict[str, str]:
         """The variables of a child: ours, and this."""
-        return os.environ | {VARIABLE: self.model_dump_json()}
+        # Our matrices are small: more threads of numpy's BLAS would only spin, on cores that others need.
+        return {"OPENBLAS_NUM_THREADS": "1"} | os.environ | {VARIABLE: self.model_dump_json()}
 
     @classmethod
     def received(cls) -> Bequest:

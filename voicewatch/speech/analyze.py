@@ -50,6 +50,7 @@ from voicewatch.speech.language import LanguageLock
 from voicewatch.speech.pipeline import Heard, Output, Pipeline, Stream
 from voicewatch.speech.recogniser import load_recogniser
 from voicewatch.speech.scheduler import decode
+from voicewatch.speech.voices import Voices
 
 SCHEMA = 1
 CALL = "recording"
@@ -65,6 +66,7 @@ class _Analysis:
     scorer: Scorer
     judge: Judge
     speech_judge: SpeechJudge | None
+    voices: Voices
     call: CallState = field(default_factory=lambda: CallState(CALL))
     utterances: list[tuple[UtteranceFinal, UtteranceScored]] = field(default_factory=list)
     speech: list[tuple[Stream, Ended]] = field(default_factory=list)
@@ -125,7 +127,9 @@ class _Analysis:
     def _heard(self, heard: Heard) -> None:
         context = self.understanding.context(CALL)
         final = final_fact(heard, heard.ended_ms, {}, context)
-        scored = self.understanding.scored(final)
+        stream = heard.stream
+        spoken = self.voices.spoken(stream.call_id, stream.seat_id, stream.role, heard.samples)
+        scored = self.understanding.scored(final, spoken)
         self.utterances.append((final, scored))
         self.take(final)
         self.take(scored)
@@ -157,7 +161,7 @@ def analyze(
         engine = engine or _engine(speech)
         numbers = itertools.count(1)
         judge = Judge(rulebook, CALL, lambda: f"{CALL}-{next(numbers)}")
-        analysis = _Analysis(engine, scorer, judge, load_speech_judge(speech.detector))
+        analysis = _Analysis(engine, scorer, judge, load_speech_judge(speech.detector), Voices(speech.voice))
         duration_ms = _run(analysis, audio, streams, settings, realtime)
     return _report(analysis, path, duration_ms)
 
@@ -270,6 +274,6 @@ def _utterance(final: UtteranceFinal, scored: UtteranceScored) -> dict[str, Any]
         include={"role", "start_ms", "end_ms", "text", "language", "words", "suspect", "low_fidelity"},
     )
     scores = scored.model_dump(
-        mode="json", include={"sentiment", "uncertainty", "cues", "not_scored", "evidence"}
+        mode="json", include={"sentiment", "uncertainty", "arousal", "cues", "not_scored", "evidence"}
     )
     return {"id": final.utterance_id, "leg": final.seat_id, **told, **scores}

@@ -9,6 +9,7 @@ from pathlib import Path
 from audio_models.api import Recognition, Scorer, ScoreRequest, Scores, Turn
 from voicewatch.core.endpointing import Ended
 from voicewatch.core.events import (
+    Arousal,
     Evidence,
     Interim,
     Revision,
@@ -23,6 +24,7 @@ from voicewatch.core.events import (
 from voicewatch.core.redaction import find_spans
 from voicewatch.processes.messages import SpokenTurn
 from voicewatch.speech.pipeline import Heard, Revised, Shown, Stream
+from voicewatch.speech.voices import Spoken, score_spoken
 
 REMEMBERED_TURNS = 12
 """Turns of a call kept as the context of the next one's scores; older ones are forgotten."""
@@ -98,9 +100,10 @@ class Understanding(Conversations):
         super().__init__()
         self._scorer = scorer
 
-    def scored(self, final: UtteranceFinal) -> UtteranceScored:
-        """Scores of an utterance that was recognised."""
-        return scored_fact(final, final.text, self._scorer.score(self.heard(final)))
+    def scored(self, final: UtteranceFinal, spoken: Spoken | None = None) -> UtteranceScored:
+        """Scores of an utterance that was recognised; with `spoken`, of the voice too."""
+        [scores] = score_spoken(self._scorer, [(self.heard(final), spoken)])
+        return scored_fact(final, final.text, scores)
 
     def scored_text(self, utterance: UtteranceScored, text: str, language: str) -> UtteranceScored:
         """Scores of an utterance whose speaker gave the text; `utterance` says whose it is."""
@@ -119,6 +122,7 @@ def scored_fact(utterance: UtteranceFinal | UtteranceScored, text: str, scores: 
         uncertainty=uncertainty_of(scores),
         cues=dict(scores.cues),
         escalation=scores.escalation.score if scores.escalation else None,
+        arousal=arousal_of(scores),
         not_scored=dict(scores.not_scored),
         evidence=evidence_of(scores, text, utterance.utterance_id),
     )
@@ -143,8 +147,14 @@ def uncertainty_of(scores: Scores) -> Uncertainty | None:
     )
 
 
+def arousal_of(scores: Scores) -> Arousal | None:
+    found = scores.arousal
+    return found and Arousal(change=found.change, confidence=found.confidence)
+
+
 def evidence_of(scores: Scores, text: str, utterance_id: str | None) -> list[Evidence]:
-    return [
+    """What the words say, then what the voice does."""
+    of_words = [
         Evidence(
             kind=span.kind,
             quote=text[span.start : span.end],
@@ -156,6 +166,11 @@ def evidence_of(scores: Scores, text: str, utterance_id: str | None) -> list[Evi
         )
         for span in scores.evidence
     ]
+    heard = scores.arousal
+    if heard is None:
+        return of_words
+    moved = ", ".join(heard.evidence)
+    return [*of_words, Evidence(kind="voice", utterance_id=utterance_id, value=heard.change, note=moved)]
 
 
 def final_fact(

@@ -27,7 +27,7 @@ from voicewatch.core.events import Role
 from voicewatch.core.transcript import LocalAgreement, revised_words
 from voicewatch.core.turns import LastWordTurns, TurnDetector
 from voicewatch.settings import SpeechSettings
-from voicewatch.speech.jobs import Job, Kind
+from voicewatch.speech.jobs import NOTHING, Job, Kind
 from voicewatch.speech.language import LanguageLock
 
 SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
@@ -75,6 +75,8 @@ class Heard:
     """Shown as settled before."""
     revised_words: int = 0
     """Of them, those that it does not bear out."""
+    samples: NDArray[np.float32] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
+    """The audio that was decoded."""
 
 
 @dataclass(frozen=True)
@@ -361,6 +363,7 @@ class Pipeline:
             None if early else job.taken_s,
             len(committed),
             changed,
+            job.samples,
         )
         return [*told, heard]
 

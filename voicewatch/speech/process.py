@@ -66,6 +66,7 @@ from voicewatch.speech.pipeline import Heard, Output, Pipeline, Revised, Shown, 
 from voicewatch.speech.recogniser import load_recogniser
 from voicewatch.speech.scheduler import Scheduler
 from voicewatch.speech.scoring import Scoring
+from voicewatch.speech.voices import Voices
 
 log = structlog.get_logger()
 
@@ -120,6 +121,7 @@ class ModelProcess:
         self._name = name
         self._conversations = Conversations()
         self.scoring = Scoring()
+        self._voices = Voices(settings.speech.voice)
         self._engine: Transcriber | None = None
         self._legs: dict[int, _Leg] = {}
         self._by_wire: dict[tuple[str, int], int] = {}
@@ -359,7 +361,8 @@ class ModelProcess:
         leg.scoring.append(start_ms)
         revised_share = heard.revised_words / heard.committed_words if heard.committed_words else None
         request = self._conversations.heard(final, revised_share)
-        self.scoring.submit(request, partial(self._report_scores, leg, final, start_ms))
+        spoken = self._voices.spoken(final.call_id, final.seat_id, final.role, heard.samples)
+        self.scoring.submit(request, partial(self._report_scores, leg, final, start_ms), spoken)
 
     def _report_scores(self, leg: _Leg, final: UtteranceFinal, start_ms: int, scores: Scores) -> None:
         leg.scoring.remove(start_ms)
@@ -406,7 +409,7 @@ class ModelProcess:
             self._score_text(command)
             return {"utterance_id": command.utterance_id}
         if isinstance(command, ForgetCall):
-            self._conversations.forget(command.call_id)
+            self._forget(command.call_id)
             return {}
         raise Problem(400, "Bad command", f"the model process takes no {command.type}", field="type")
 
@@ -415,12 +418,16 @@ class ModelProcess:
         if isinstance(message, ScoreText):
             self._score_text(message)
         elif isinstance(message, ForgetCall):
-            self._conversations.forget(message.call_id)
+            self._forget(message.call_id)
         elif isinstance(message, RememberCalls):
             for call_id, turns in message.calls.items():
                 self._conversations.remember(call_id, turns)
             if not message.more:
                 self._remembered.set()
+
+    def _forget(self, call_id: str) -> None:
+        self._conversations.forget(call_id)
+        self._voices.forget(call_id)
 
     def _score_text(self, command: ScoreText) -> None:
         whose = UtteranceScored(

@@ -11,6 +11,7 @@ import structlog
 
 from audio_models.api import Scorer, ScoreRequest, Scores
 from voicewatch.processes.faults import fault
+from voicewatch.speech.voices import Spoken, score_spoken
 
 log = structlog.get_logger()
 
@@ -26,6 +27,7 @@ FAILED = "the scorer failed"
 class _Waiting:
     request: ScoreRequest
     tell: Callable[[Scores], None]
+    spoken: Spoken | None
 
 
 class Scoring:
@@ -43,13 +45,18 @@ class Scoring:
         """What is wrong with scores at present, for people."""
         return [self._trouble] if self._trouble else []
 
-    def submit(self, request: ScoreRequest, tell: Callable[[Scores], None]) -> None:
-        """`tell` gets the scores, or the reason why there are none (at once when overloaded)."""
+    def submit(
+        self, request: ScoreRequest, tell: Callable[[Scores], None], spoken: Spoken | None = None
+    ) -> None:
+        """`tell` gets the scores, or the reason why there are none (at once when overloaded).
+
+        With `spoken` the voice is judged too.
+        """
         if len(self._waiting) >= MAX_WAITING:
             self._trouble = OVERLOADED
             tell(unscored(OVERLOADED))
             return
-        self._waiting.append(_Waiting(request, tell))
+        self._waiting.append(_Waiting(request, tell, spoken))
         self._any.set()
 
     async def run(self, load: Callable[[], Scorer]) -> None:
@@ -60,18 +67,17 @@ class Scoring:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             if not self._waiting:
                 self._any.clear()
-            requests = [one.request for one in batch]
-            scores = await asyncio.to_thread(self._scored, self.scorer, requests)
+            scores = await asyncio.to_thread(self._scored, self.scorer, batch)
             for one, found in zip(batch, scores, strict=True):
                 one.tell(found)
 
-    def _scored(self, scorer: Scorer, requests: Sequence[ScoreRequest]) -> list[Scores]:
+    def _scored(self, scorer: Scorer, batch: Sequence[_Waiting]) -> list[Scores]:
         try:
-            scores = scorer.score_batch(requests)
+            scores = score_spoken(scorer, [(one.request, one.spoken) for one in batch])
         except Exception as error:  # boundary: scores that fail must not take the words with them
             log.error("scoring_failed", **fault(error))
             self._trouble = FAILED
-            return [unscored(FAILED) for _ in requests]
+            return [unscored(FAILED) for _ in batch]
         self._trouble = ""
         return scores
 

@@ -1,0 +1,264 @@
+"""How something is said, without how loud: pitch, its movement, the voice's sharpness, articulation, rate.
+
+Every measure is a ratio, a share or a pitch, so that gain cannot move it, and only 300 to 3300 Hz are looked
+at, so that the telephone band takes nothing away. About 0.6 ms of CPU for a second of speech.
+
+Pitch: the spectrum, made flat, is correlated with a comb of each candidate, which needs no fundamental (it is
+cut off on the telephone); the comb is that of SWIPE (Camacho and Harris, JASA 124, 2008), without its primes.
+Which measures follow arousal: Scherer (Speech Communication 40, 2003); Bone, Lee and Narayanan (IEEE Trans.
+Affective Computing 5, 2014) for the order of robustness across corpora.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio_models.api import SAMPLE_RATE_HZ, Samples
+
+Floats = NDArray[np.float32]
+Numbers = NDArray[np.float64]
+
+FEATURES = (
+    "pitch",
+    "movement",
+    "jitter",
+    "shimmer",
+    "periodicity",
+    "voiced",
+    "sharpness",
+    "articulation",
+    "rate",
+)
+"""Units in order: semitones above 100 Hz; ln semitones/s; ln semitones; ln dB; 0..1; 0..1; dB; ln dB per
+25 ms; syllables/s. Logarithms where a change is a percentage."""
+
+RATE_HZ = SAMPLE_RATE_HZ // 2
+WINDOW = 384
+HOP = 100
+HOP_S = HOP / RATE_HZ
+FFT = 512
+LOW_HZ, HIGH_HZ = 300.0, 3_300.0
+ACTIVE_DB, NUCLEUS_DB = 25.0, 20.0
+"""Frames this far below the loudest are no speech, and no vowel."""
+LEAST_FRAMES = 16
+
+# ---------------------------------------------------------------- tables
+
+
+def _half_band(taps: int) -> Floats:
+    """Weights of the odd samples of a half-band low pass: passes 3.3 kHz, stops what would fold into it."""
+    at = np.arange(taps) - (taps - 1) / 2
+    window = np.hamming(2 * taps + 1)[1::2]
+    weights = np.sinc(at) * window
+    return np.asarray(0.5 * weights / weights.sum(), np.float32)
+
+
+def _comb(band_hz: Numbers, candidates_hz: Numbers) -> Floats:
+    """Unit vectors [bins, candidates]: high at the harmonics, low between them."""
+    rows = np.cos(2 * np.pi * band_hz[:, None] / candidates_hz) / np.sqrt(band_hz / 1000 + 0.3)[:, None]
+    rows -= rows.mean(axis=0)
+    return np.asarray(rows / np.linalg.norm(rows, axis=0), np.float32)
+
+
+def _mel(hz: float) -> float:
+    return float(2595 * np.log10(1 + hz / 700))
+
+
+def _triangles(band_hz: Numbers, count: int) -> Floats:
+    """Mel bands [bins, count], each of weight one."""
+    edges = 700 * (10 ** (np.linspace(_mel(LOW_HZ + 30), _mel(HIGH_HZ - 50), count + 2) / 2595) - 1)
+    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
+    hz = band_hz[:, None]
+    rows = np.clip(np.minimum((hz - low) / (centre - low), (high - hz) / (high - centre)), 0, None)
+    return np.asarray(rows / rows.sum(axis=0), np.float32)
+
+
+def _neighbourhood(bins: int, half_width: int) -> Floats:
+    """[bins, bins]: the mean of the bins around each."""
+    near = np.abs(np.subtract.outer(np.arange(bins), np.arange(bins))) <= half_width
+    return np.asarray(near / near.sum(axis=0), np.float32)
+
+
+_HALF_BAND = _half_band(16)
+_BINS = np.arange(int(np.ceil(LOW_HZ * FFT / RATE_HZ)), int(HIGH_HZ * FFT / RATE_HZ) + 1)
+_BAND_HZ = _BINS * RATE_HZ / FFT
+_WINDOW = np.asarray(np.hanning(WINDOW + 1)[:-1], np.float32)
+PITCH_STEP = 0.5
+LOWEST_PITCH = float(12 * np.log2(62 / 100))
+_PITCHES = LOWEST_PITCH + PITCH_STEP * np.arange(80)
+"""Semitones above 100 Hz: 62 to 595 Hz."""
+_COMB = _comb(_BAND_HZ, 100 * 2 ** (_PITCHES / 12))
+_SMOOTH = _neighbourhood(len(_BINS), 13)
+MEL_BANDS = 12
+_MEL = _triangles(_BAND_HZ, MEL_BANDS)
+_TILT = np.asarray(-np.cos(np.pi * (np.arange(MEL_BANDS) + 0.5) / MEL_BANDS) * np.sqrt(2 / MEL_BANDS))
+PITCH_REACH = 17
+"""Steps around the speaker's usual pitch in which the pitch of a frame is looked for: 8.5 semitones."""
+VOICED_FROM, VOICED_FULL = 0.27, 0.6
+"""Correlation with the comb below which a frame has no voice, and from which it counts in full."""
+JUMP = 1.5
+"""Semitones between frames that no voice moves: an error of an octave."""
+
+
+# ---------------------------------------------------------------- measures
+
+
+@dataclass(frozen=True)
+class Prosody:
+    """Of one utterance. `values` in the order of FEATURES."""
+
+    values: Numbers
+    speech_s: float
+    voiced_s: float
+    contrast_db: float
+    """Between the loudest and the quietest frames: about the signal-to-noise ratio where there is a pause."""
+    clipped: float
+    """Share of samples at the very top."""
+
+
+@dataclass(frozen=True)
+class _Voice:
+    """Pitch of each frame (semitones above 100 Hz), how periodic it is and how much it counts."""
+
+    pitch: Numbers
+    strength: Numbers
+    weight: Numbers
+
+
+def measure(samples: Samples) -> Prosody | None:
+    """Prosody of mono speech at 16 kHz in any scale; None where there is less than about 0.25 s of it."""
+    halved = _halved(samples)
+    if len(halved) < WINDOW + LEAST_FRAMES * HOP:
+        return None
+    power = _power(halved)
+    level_db = 10 * np.log10(power.sum(axis=1) + 1e-12)
+    frames = len(level_db)
+    top_db = float(np.partition(level_db, -_top_rank(frames))[-_top_rank(frames)])
+    active = level_db > top_db - ACTIVE_DB
+    if active.sum() < LEAST_FRAMES or top_db < -60:
+        return None
+    voice = _voice(power, active)
+    bands_db = 10 * np.log10(power @ _MEL + 1e-12)
+    nuclei = _nuclei(level_db, active, top_db)
+    peak = float(np.abs(samples).max())
+    values = {
+        **_melody(voice, level_db),
+        "voiced": float(voice.weight.sum() / active.sum()),
+        "sharpness": _sharpness(bands_db, voice.weight * (level_db > top_db - NUCLEUS_DB)),
+        "articulation": _articulation(bands_db, active),
+        "rate": nuclei / (float(active.sum()) * HOP_S),
+    }
+    return Prosody(
+        np.array([values[name] for name in FEATURES]),
+        float(active.sum()) * HOP_S,
+        float(voice.weight.sum()) * HOP_S,
+        top_db - float(np.partition(level_db, frames // 20)[frames // 20]),
+        float(np.mean(np.abs(samples) >= 0.98 * peak)),
+    )
+
+
+def _top_rank(frames: int) -> int:
+    return int(np.clip(frames // 20, 8, 40))
+
+
+def _halved(samples: Samples) -> Floats:
+    """At 8 kHz."""
+    given = np.asarray(samples, np.float32)
+    half, taps = len(given) // 2, len(_HALF_BAND)
+    odd = np.pad(given[1 : 2 * half : 2], (taps // 2, taps // 2 - 1))
+    found = 0.5 * given[: 2 * half : 2]
+    for at, weight in enumerate(_HALF_BAND[: taps // 2]):  # it is symmetric
+        found += weight * (odd[at : at + half] + odd[taps - 1 - at : taps - 1 - at + half])
+    return found
+
+
+def _power(halved: Floats) -> Floats:
+    """[frames, bins] of the band."""
+    windows = np.lib.stride_tricks.sliding_window_view(halved, WINDOW)[::HOP] * _WINDOW
+    spectrum = np.fft.rfft(windows, FFT, axis=1)[:, _BINS[0] : _BINS[-1] + 1]
+    found: Floats = np.square(spectrum.real) + np.square(spectrum.imag)
+    return found
+
+
+def _voice(power: Floats, active: NDArray[np.bool_]) -> _Voice:
+    """Twice over the frames: what is this voice's usual pitch, then each frame's near to it."""
+    likeness = np.zeros((len(power), len(_PITCHES)), np.float32)
+    likeness[active] = _pitch_likeness(power[active])
+    heard = np.maximum(likeness, 0)
+    usual = np.convolve((heard * heard * heard).sum(axis=0), np.hanning(9), "same").argmax()
+    low, high = max(0, int(usual) - PITCH_REACH), min(len(_PITCHES), int(usual) + PITCH_REACH + 1)
+    near = likeness[:, low:high]
+    best = near.argmax(axis=1)
+    rows = np.arange(len(near))
+    inner = np.clip(best, 1, high - low - 2)
+    before, at, after = near[rows, inner - 1], near[rows, inner], near[rows, inner + 1]
+    bend = np.minimum(before - 2 * at + after, -1e-6)
+    pitch = _PITCHES[low + inner] + PITCH_STEP * np.clip(0.5 * (before - after) / bend, -1, 1)
+    strength = near[rows, best].astype(np.float64)
+    weight = np.clip((strength - VOICED_FROM) / (VOICED_FULL - VOICED_FROM), 0, 1) * active
+    steady = np.abs(np.diff(pitch)) < JUMP
+    weight = weight * (best == inner) * (np.append(steady, False) | np.append(False, steady))
+    return _Voice(pitch, strength, weight)
+
+
+def _pitch_likeness(power: Floats) -> Floats:
+    """[frames, pitches] -1..1: how well the harmonics of each pitch explain the spectrum's ripple."""
+    loudness = np.sqrt(np.sqrt(power)) + np.float32(1e-6)
+    ripple = loudness / (loudness @ _SMOOTH) - 1
+    ripple /= np.sqrt(np.square(ripple).sum(axis=1, keepdims=True)) + np.float32(1e-6)
+    found: Floats = ripple @ _COMB
+    return found
+
+
+def _melody(voice: _Voice, level_db: Numbers) -> dict[str, float]:
+    """Of the voiced frames; what cannot be told from them is what little there is, and counts little."""
+    weight = voice.weight + 1e-6
+    step = np.abs(np.diff(voice.pitch))
+    pairs = np.minimum(weight[1:], weight[:-1]) * (step < JUMP)
+    bend = np.abs(np.diff(voice.pitch, 2))
+    triples = np.minimum(np.minimum(weight[2:], weight[:-2]), weight[1:-1])
+    flutter = np.minimum(np.abs(np.diff(level_db, 2)), 6.0)
+    return {
+        "pitch": float(np.average(voice.pitch, weights=weight)),
+        "movement": _log(_mean(step, pairs) / HOP_S, 1.0),
+        "jitter": _log(_mean(bend, triples * (bend < JUMP)), 0.02),
+        "shimmer": _log(_mean(flutter, triples * (bend < JUMP)), 0.1),
+        "periodicity": float(np.average(voice.strength, weights=weight)),
+    }
+
+
+def _sharpness(bands_db: Floats, weight: Numbers) -> float:
+    """First cosine coefficient of the mel spectrum of vowels, in dB: more where the high bands are strong."""
+    weight = weight + 1e-6
+    return float(_TILT @ (weight @ bands_db) / weight.sum())
+
+
+def _articulation(bands_db: Floats, active: NDArray[np.bool_]) -> float:
+    """How fast the shape of the spectrum changes."""
+    shape = bands_db - bands_db.mean(axis=1, keepdims=True)
+    change = np.sqrt(np.square(shape[2:] - shape[:-2]).mean(axis=1))
+    return _log(_mean(change, (active[2:] & active[:-2]) + 1e-6), 0.1)
+
+
+def _nuclei(level_db: Numbers, active: NDArray[np.bool_], top_db: float) -> int:
+    """Syllables: peaks of the smoothed level that stand 2 dB above the dips on both sides."""
+    bell = np.hanning(11)[1:-1]
+    smooth = 20 * np.log10(np.convolve(10 ** (level_db / 20), bell / bell.sum(), "same") + 1e-9)
+    side, reach = 4, 12
+    padded = np.pad(smooth, reach, constant_values=-200.0)
+    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
+    highest = around[:, reach - side : reach + side + 1].max(axis=1)
+    dip = np.maximum(around[:, :reach].min(axis=1), around[:, reach + 1 :].min(axis=1))
+    peaks = (smooth >= highest) & (smooth > dip + 2) & (smooth > top_db - NUCLEUS_DB) & active
+    return int(peaks.sum())
+
+
+def _mean(values: Numbers | Floats, weights: Numbers) -> float:
+    return float((values * weights).sum() / (weights.sum() + 1e-9))
+
+
+def _log(value: float, least: float) -> float:
+    return float(np.log(max(value, least)))
