@@ -17,7 +17,7 @@ import structlog
 
 from audio_models.api import BatchTranscriber, DecodeRequest, Transcriber, Transcript, UnsupportedLanguage
 from voicewatch.processes.faults import fault
-from voicewatch.speech.jobs import ATTEMPTS, NOTHING, Batch, Job, JobQueue, Kind
+from voicewatch.speech.jobs import ATTEMPTS, Batch, Job, JobQueue, Kind
 from voicewatch.speech.ladder import Ladder, Load, Step
 
 log = structlog.get_logger()
@@ -189,7 +189,6 @@ class Scheduler:
             self._failed_in_a_row += 1
             self.jobs.failed(job, reason)
             return
-        job.samples = NOTHING  # the pipeline may keep the job
         self._failed_in_a_row = 0
         self.counts.decodes += 1
         is_final = job.kind is Kind.FINAL
