@@ -33,7 +33,7 @@ from voicewatch.core.events import (
 from voicewatch.core.rules import Judge, default_rules
 
 STORIES = sorted((Path(__file__).parent / "rule_stories").glob("*.story"))
-LINE = re.compile(r"^([\d.]+) (.*?)(?: \[sentiment (-?[\d.]+)\])?$")
+LINE = re.compile(r"^([\d.]+) (.*?)(?: \[(sentiment|escalation) (-?[\d.]+)\])?$")
 SPEECH = re.compile(r"^(customer|ai): (.*)$")
 TICK_MS = 500
 NO_DOUBT = Uncertainty(score=0, recognition=0, speaker=0, dialogue=0)
@@ -60,16 +60,16 @@ class Play:
             self.now_ms += TICK_MS
             said += self.judge.tick(self.now_ms)
         self.now_ms = at_ms
-        for fact in self.facts(found[2], found[3]):
+        for fact in self.facts(found[2], {found[3]: float(found[4] or 0)}):
             said += self.judge.push(fact)
         said += self.judge.tick(at_ms)
         self.said += said
         return [told for fact in said if (told := self.told(fact))]
 
-    def facts(self, what: str, sentiment: str | None) -> list[Fact]:
+    def facts(self, what: str, scores: dict[str, float]) -> list[Fact]:
         speech = SPEECH.match(what)
         if speech:
-            return self.utterance(speech[1], speech[2], float(sentiment or 0))
+            return self.utterance(speech[1], speech[2], scores.get("sentiment", 0), scores.get("escalation"))
         common = {"call_id": "c", "at_ms": self.now_ms}
         if what == "silence":
             self.silent_since_ms = self.now_ms - 3_000
@@ -82,14 +82,21 @@ class Play:
         assert what == "wait", what
         return []
 
-    def utterance(self, role: str, text: str, sentiment: float) -> list[Fact]:
+    def utterance(self, role: str, text: str, sentiment: float, escalation: float | None) -> list[Fact]:
         common = {"call_id": "c", "at_ms": self.now_ms, "utterance_id": f"{role}-{self.now_ms}"}
         score = Sentiment(score=sentiment, label="neutral", confidence=0.8)
         return [
             UtteranceFinal(
                 **common, seat_id=role, role=role, start_ms=self.now_ms - 3_000, end_ms=self.now_ms, text=text
             ),
-            UtteranceScored(**common, seat_id=role, role=role, sentiment=score, uncertainty=NO_DOUBT),
+            UtteranceScored(
+                **common,
+                seat_id=role,
+                role=role,
+                sentiment=score,
+                uncertainty=NO_DOUBT,
+                escalation=escalation,
+            ),
         ]
 
     def told(self, fact: Fact) -> str:

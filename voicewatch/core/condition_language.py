@@ -171,7 +171,11 @@ def _uncertainty(table: Table) -> Condition:
 
 
 def _escalation(table: Table) -> Condition:
-    return EscalationLevel(**_said(table), above=table.number("escalation_above", high=1))
+    return EscalationLevel(
+        **_said(table),
+        above=table.number("escalation_above", high=1),
+        if_unscored=table.flag("if_unscored"),
+    )
 
 
 def _cue(table: Table) -> Condition:
@@ -292,7 +296,7 @@ CONDITIONS: Mapping[str, tuple[tuple[str, ...], Callable[[Table], Condition]]] =
     "sentiment_above": (SAID_FIELDS, _sentiment_level),
     "sentiment_falls_by": (SAID_FIELDS, _sentiment_fall),
     "uncertainty_above": ((*SAID_FIELDS, "part"), _uncertainty),
-    "escalation_above": (SAID_FIELDS, _escalation),
+    "escalation_above": ((*SAID_FIELDS, "if_unscored"), _escalation),
     "cue": ((*SAID_FIELDS, "level"), _cue),
     "says_again": (SAID_FIELDS, _says_again),
     "sum_above": (SAID_FIELDS, _sum_above),

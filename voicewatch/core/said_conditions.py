@@ -336,13 +336,19 @@ class UncertaintyLevel(Said):
 
 @dataclass(eq=False, kw_only=True)
 class EscalationLevel(Said):
-    """The model's probability that a person is needed, at or above a level."""
+    """The model's probability that a person is needed, at or above a level.
+
+    `if_unscored`: where no model judged, that counts as a match: for rules that the model only restrains.
+    """
 
     above: float
+    if_unscored: bool = False
     kind: str = "escalation"
 
     def look(self, spoken: Spoken, memory: Memory) -> Match | None:
         value = spoken.scored.escalation if spoken.scored else None
+        if value is None and self.if_unscored and spoken.scored is not None:
+            return Match(spoken, True)
         if value is None:
             return Match(spoken, None, why_unscored(spoken, "escalation"))
         start, end = span_of(spoken, "escalation")
