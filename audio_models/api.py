@@ -371,10 +371,13 @@ class Scorer(Protocol):
 
 
 def load_scorer() -> Scorer:
-    """The scorer of this version: weighted word lists with rules, English only."""
-    from audio_models.scorer import WordScorer
+    """The scorer of this version: a small network that reads turns in their context, English only.
 
-    return WordScorer()
+    Takes a second or two, and the time of one core. Raises MissingModel where its weights are not there.
+    """
+    from audio_models.scorer import ReadingScorer
+
+    return ReadingScorer()
 
 
 class MeaningMatcher:

@@ -10,7 +10,7 @@ import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +46,9 @@ class Int8Linear(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         flat = inputs.reshape(-1, inputs.shape[-1])
-        step = flat.abs().amax(1, keepdim=True).clamp_min(1e-8) / 127
+        step = torch.linalg.vector_norm(flat, torch.inf, 1, True).div_(127).add_(1e-8)
         rounded = (flat / step).round_().to(torch.int8)
-        found = torch._int_mm(rounded, self._weight).float()
-        found = found.mul_(step).mul_(self._scale).add_(self._bias)
+        found = torch.addcmul(self._bias, torch._int_mm(rounded, self._weight) * step, self._scale)
         return found.view(*inputs.shape[:-1], -1)
 
 
@@ -73,6 +72,8 @@ class ReadTurn:
     states: Tensor
     words: tuple[int, ...]
     meaning: Vector
+    own: NDArray[np.float32]
+    """Logits of ANSWERS by its own words alone, without context."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,12 @@ class Answered:
 
     logits: NDArray[np.float32]
     parts: NDArray[np.float32]
+    words: tuple[int, ...]
+    """The word of each piece, -1 for the marks."""
     likeness: float
     """Cosine in meaning to the nearest earlier turn of the same speaker; 0 where there is none."""
+    earlier: tuple[tuple[str, ReadTurn], ...]
+    """The context as read, with roles, oldest first."""
 
 
 def load_network(folder: Path = FOLDER) -> tuple[Network, WordPiece]:
@@ -123,6 +128,8 @@ class TurnReader:
 
     def __init__(self, folder: Path = FOLDER) -> None:
         """Raises MissingModel."""
+        # One core for scores: the others are the recogniser's.
+        torch.set_num_threads(1)
         self._network, self._pieces = load_network(folder)
         self._known: OrderedDict[str, ReadTurn] = OrderedDict()
         self._lock = threading.Lock()
@@ -161,7 +168,7 @@ class TurnReader:
             self._known[one.joined] = kept
             self._known.move_to_end(one.joined)
             # Another spelling of the same words has its own places in the text.
-            turns.append(ReadTurn(one, kept.states, kept.words, kept.meaning))
+            turns.append(replace(kept, said=one))
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return turns
@@ -175,8 +182,11 @@ class TurnReader:
             there[row, : len(pieces.numbers)] = True
         states = self._network.reader(numbers, there)
         meanings = self._network.meaning(states, there).numpy()
+        own = self._network.answers(states, there)[0].numpy()
         return {
-            one.joined: ReadTurn(one, states[row, : len(pieces.words)].half(), pieces.words, meanings[row])
+            one.joined: ReadTurn(
+                one, states[row, : len(pieces.words)].half(), pieces.words, meanings[row], own[row]
+            )
             for row, (one, pieces) in enumerate(zip(said, cut, strict=True))
         }
 
@@ -186,24 +196,31 @@ class TurnReader:
         self, turns: Sequence[tuple[str, str, Sequence[tuple[str, str]]]], read: Mapping[str, ReadTurn]
     ) -> list[Answered]:
         ours = [read[text] for text, _, _ in turns]
+        earlier = [tuple((role, read[text]) for role, text in context) for _, _, context in turns]
         pairs: tuple[list[tuple[int, ReadTurn, tuple[float, ...]]], ...] = ([], [])
         likeness = [0.0] * len(turns)
-        for row, (mine, (_, role, context)) in enumerate(zip(ours, turns, strict=True)):
-            earlier = [read[text] for _, text in context]
+        for row, (mine, (_, role, _), before) in enumerate(zip(ours, turns, earlier, strict=True)):
             places = compared_with(
-                role, [whose for whose, _ in context], mine.meaning, [one.meaning for one in earlier]
+                role, [whose for whose, _ in before], mine.meaning, [turn.meaning for _, turn in before]
             )
             for relation, place in enumerate(places):
                 if place is None:
                     continue
-                cosine = float(mine.meaning @ earlier[place].meaning)
-                facts = facts_of(mine.said, earlier[place].said, cosine, len(context) - place)
-                pairs[relation].append((row, earlier[place], facts))
+                other = before[place][1]
+                cosine = float(mine.meaning @ other.meaning)
+                facts = facts_of(mine.said, other.said, cosine, len(before) - place)
+                pairs[relation].append((row, other, facts))
                 likeness[row] = cosine if relation else likeness[row]
         states, there = _stacked([one.states for one in ours])
         logits, parts = self._network.answer(states, there, tuple(_earlier(found) for found in pairs))
         return [
-            Answered(logits[row].numpy(), parts[row, : len(one.words)].numpy(), likeness[row])
+            Answered(
+                logits[row].numpy(),
+                parts[row, : len(one.words)].numpy(),
+                one.words,
+                likeness[row],
+                earlier[row],
+            )
             for row, one in enumerate(ours)
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -57,8 +58,12 @@ class Plain:
         return (touched[0].start, touched[-1].end) if touched else (0, 0)
 
 
+@functools.lru_cache(maxsize=4_096)
 def plain(text: str) -> Plain:
-    """The words of `text`, contractions spelled alike whatever the recogniser wrote."""
+    """The words of `text`, contractions spelled alike whatever the recogniser wrote.
+
+    Remembered for a while: a turn is looked at again with each one that follows it.
+    """
     tokens = []
     for match in _WORD.finditer(text):
         word = match.group().lower().replace("’", "'")

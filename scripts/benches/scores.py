@@ -23,6 +23,7 @@ from audio_models.escalation import judge
 
 from audio_models.api import ScoreRequest, Scores, Turn
 from audio_models.reader import SENTIMENTS
+from audio_models.reading import FOLDER
 from audio_models.scorer import ReadingScorer
 from audio_models.text import plain
 from scripts.scorers import examples, measures
@@ -335,6 +336,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder with the public sets; without it only our own")
     parser.add_argument("--minilm", type=Path, metavar="FOLDER", help="default: of the installed package")
     parser.add_argument("--split", default="held_out", help="of tests/data/utterances: held_out or dev")
+    parser.add_argument("--alone", action="store_true", help="without the peers, which take minutes to train")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -342,7 +344,7 @@ def main() -> None:
     scorer = ReadingScorer()
     variants = {"": scorer, "without word lists": ReadingScorer(with_words=False)}
     own = list(examples.labelled(UTTERANCES, args.split))
-    peers, vader = peers_of(args.data, args.minilm) if args.data else ([], None)
+    peers, vader = peers_of(args.data, args.minilm) if args.data and not args.alone else ([], None)
     sentiment(report, f"own {args.split}", [one for one in own if one.role == "customer"], variants, peers)
     labelled(report, scorer, args.split)
     labelled(report, variants["without word lists"], args.split, " (without word lists)")
@@ -352,8 +354,7 @@ def main() -> None:
         sentiment(report, "Amazon reviews (unseen half)", unseen, variants, peers)
         requests_for_a_human(report, scorer, args.data)
     cost(report, scorer, own, vader)
-    weights = ROOT / "audio_models" / "weights" / "scorers"
-    report.add("weights", sum(path.stat().st_size for path in weights.iterdir()) / 1e6, "MB")
+    report.add("weights", sum(path.stat().st_size for path in FOLDER.iterdir()) / 1e6, "MB")
     if args.json:
         machine = {"cpu": platform.machine(), "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2)}
         print(json.dumps({"schema": 1, "bench": "scores", "machine": machine, "measures": report.rows}))

@@ -25,8 +25,12 @@ from audio_models.text import plain
 from scripts.scorers.examples import Example, rows, share
 from scripts.scorers.fitting import label_line, logistic, named
 from scripts.scorers.grammar import lines
+from scripts.scorers.measures import best_threshold
 
 PULL = 2.0
+ENOUGH = 10
+"""Positives from which a threshold may be chosen by F1."""
+OTHERS_WEIGH = 8.0
 SLOPE, WORDS = 0.8, 1.0
 """Believed before any label is seen: a little overconfident, and patterns are right more often than not."""
 WORDS_OF = {answer: cue for side in ("customer", "ai") for answer, cue in CUE_OF_ANSWER[side].items()}
@@ -64,6 +68,10 @@ def answer_lines(logits: NDArray[np.float32], examples: Sequence[Example]) -> di
         truth = [examples[row].yes[name] >= 0.5 for row in known]
         fitted = logistic(features, truth, [SLOPE, WORDS, 0.0], pull=PULL, least=[0.2, 0.0, -9.0])
         slope, words, offset = (round(float(one), 3) for one in fitted)
+        if sum(truth) >= ENOUGH:
+            # What is decided at 0.5 is decided where that serves best; both ways of setting it are unsure.
+            best = best_threshold(logits[known, at] + words / slope * np.array(patterns), truth)
+            offset = round((offset - slope * best) / 2, 3)
         found[name] = {"slope": slope, "offset": offset, "words": words}
     return found
 
@@ -92,9 +100,9 @@ def likeness_line(reader: TurnReader) -> dict[str, float]:
             others = [float(one @ other) for rest in turns[number + 1 :] for other in rest]
             cosines += others
             same += [0.0] * len(others)
-    # Pairs that mean something else are many more here than they matter.
+    # Of what is said in a call hardly anything means the same as a given phrase: other meanings weigh more.
     share = sum(same) / (len(same) - sum(same))
-    weights = [1.0 if one else 3 * share for one in same]
+    weights = [1.0 if one else OTHERS_WEIGH * share for one in same]
     slope, offset = logistic(np.array(cosines)[:, None], same, [12.0, -7.0], pull=0.01, weights=weights)
     return {"slope": round(float(slope), 3), "offset": round(float(offset), 3), "words": 0.0}
 

@@ -55,6 +55,15 @@ def best_f1(scores: ArrayLike, truth: ArrayLike) -> float:
     return float((2 * hits / (np.arange(1, len(order) + 1) + labels.sum())).max())
 
 
+def best_threshold(scores: ArrayLike, truth: ArrayLike) -> float:
+    """Where F1 is best: the middle between the last score said yes to and the next."""
+    values, labels = np.asarray(scores, float), np.asarray(truth, bool)
+    order = np.argsort(-values, kind="stable")
+    hits = np.cumsum(labels[order])
+    at = int((2 * hits / (np.arange(1, len(order) + 1) + labels.sum())).argmax())
+    return float((values[order][at] + values[order][min(at + 1, len(order) - 1)]) / 2)
+
+
 def calibration_error(confidence: ArrayLike, right: ArrayLike, bins: int = 10) -> float:
     """Expected calibration error: |stated - true| share of right ones, over bins of equal width
     (Guo et al. 2017, https://arxiv.org/abs/1706.04599)."""

@@ -55,6 +55,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=120.0, help="wall time of the training at most")
     parser.add_argument("--work", type=Path, default=ROOT / "training" / "scorers", metavar="FOLDER")
     parser.add_argument("--out", type=Path, default=ROOT / "audio_models" / "weights" / "scorers")
+    parser.add_argument("--further", type=Path, metavar="NETWORK.PT", help="train this one further")
+    parser.add_argument("--share", type=float, default=1.0, help="of the public sets, 0..1")
     parser.add_argument("--dialogues", type=Path, default=DIALOGUES, metavar="FILE")
     args = parser.parse_args()
     if args.data is None and set(args.steps) - {"escalation", "export"}:
@@ -64,10 +66,11 @@ def arguments() -> argparse.Namespace:
     return args
 
 
-def collected(data: Path, without: str | None) -> list[Example]:
+def collected(data: Path, without: str | None, part: float) -> list[Example]:
     """All there is to learn from, what is ours also as a recogniser would write it."""
     rng = random.Random(SEED)
     found = [one for name in SETS if name != without for one in getattr(examples, name)(data)]
+    found = [one for one in found if examples.share("part" + one.text) < part]
     own = list(examples.own_text(SEED, 16))
     if without != "utterances":
         spoken = [replace(one, weight=1.5) for one in examples.labelled(UTTERANCES, "train")]
@@ -86,7 +89,7 @@ def new_network(folder: Path) -> tuple[Network, WordPiece]:
 
 def train(args: argparse.Namespace, folder: Path) -> None:
     network, pieces = new_network(folder)
-    found = collected(args.data, args.without)
+    found = collected(args.data, args.without, args.share)
     print(len(found), "turns:", dict(Counter(one.source for one in found)), flush=True)
     texts = training.Texts(network, pieces)
     before = args.work / "texts.pickle"
@@ -95,6 +98,8 @@ def train(args: argparse.Namespace, folder: Path) -> None:
     texts.read([text for one in found for text in (one.text, *(said for _, said in one.context))])
     texts.keep(before)
     print(len(texts.plain), "texts read", flush=True)
+    if args.further:
+        training.restore(network, args.further)
     kept = args.work / "network.pt"
     training.train(network, texts, found, args.epochs, SEED, args.minutes, kept)
     training.save(network, kept)
