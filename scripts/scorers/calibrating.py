@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from audio_models.escalation import REASONS, TurnSigns, features_of
-from audio_models.feeling import word_feeling
 from numpy.typing import NDArray
 
 from audio_models.api import ScoreRequest, Turn
 from audio_models.cues import find_cues
+from audio_models.escalation import REASONS, TurnSigns, features_of
+from audio_models.feeling import word_feeling
 from audio_models.reader import ANSWERS, SENTIMENTS, YES_NO
 from audio_models.reading import TurnReader
 from audio_models.scorer import CUE_OF_ANSWER, ReadingScorer
