@@ -187,7 +187,11 @@ async def test_a_call_is_heard_shown_and_scored(sockets: Sockets, call_chunks: l
         assert first_final.words[0].start_ms >= first_final.start_ms - 300
         parts = first_final.latency_ms
         assert parts["hangover"] + parts["queue"] + parts["compute"] == parts["total"]
-        scored = front.all_of(UtteranceScored)[0]
+        scored, later = front.all_of(UtteranceScored)
+        assert scored.arousal is not None
+        assert later.arousal is not None
+        assert later.arousal.confidence > scored.arousal.confidence
+        assert abs(later.arousal.change) < 0.5  # the very same words again
         assert scored.cues["wants_human"] > 0.8
         assert scored.sentiment is not None
         assert scored.sentiment.label == "negative"

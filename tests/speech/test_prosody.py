@@ -22,7 +22,10 @@ from audio_models.api import (
 )
 from audio_models.arousal import load_model
 from audio_models.prosody import FEATURES, measure
+from audio_models.scripted import ScriptedTranscriber
 from voicewatch.core.events import Role, UtteranceFinal
+from voicewatch.settings import Settings, SpeechSettings
+from voicewatch.speech.analyze import analyze
 from voicewatch.speech.facts import Understanding
 from voicewatch.speech.voice_files import VoiceFiles
 from voicewatch.speech.voices import Spoken, Voices, score_spoken
@@ -209,6 +212,22 @@ def test_the_fact_says_what_moved() -> None:
     [evidence] = [one for one in scored.evidence if one.kind == "voice"]
     assert evidence.value == scored.arousal.change
     assert evidence.quote == ""
+
+
+def test_in_a_recording_only_the_customers_leg_has_it(tmp_path: Path, speech: Audio) -> None:
+    words = ScriptedTranscriber(["let", "me", "speak", "to", "a", "person"])
+    later = np.concatenate([np.zeros(5 * RATE_HZ, np.float32), speech])
+    path = written(tmp_path / "call.wav", np.pad(speech, (0, 5 * RATE_HZ)), later)
+    for other in ("ai", "agent"):
+        found = analyze(path, ("customer", other), None, Settings(), engine=words)["utterances"]
+        heard = {one["role"]: one["arousal"] for one in found}
+        assert heard["customer"].keys() == {"change", "confidence"}
+        assert heard[other] is None
+        of_other = [one for said in found if said["role"] == other for one in said["evidence"]]
+        assert all(one["kind"] != "voice" for one in of_other)
+    switched_off = Settings(speech=SpeechSettings(voice=False))
+    found = analyze(path, ("customer", "ai"), None, switched_off, engine=words)["utterances"]
+    assert [one["arousal"] for one in found] == [None, None]
 
 
 # ---------------------------------------------------------------- files and weights
