@@ -15,7 +15,8 @@ headline = "Asked for a person {times}"         # {times}: "", twice, 3 times; {
 severity = "high"                               # critical, high, watch
 reasons = ["asks_human"]
 action = "escalate"                             # a person is called; or alert (the default)
-skill = "billing"                               # … asked of the agent; queue = another name for it
+skill = "billing"                               # … asked of the agent
+queue = "complaints"                            # … and the queue it waits in, where routing has queues
 agent = "peter"                                 # … who is offered the call first
 when = { cue = "wants_human", level = 0.6 }     # a condition, see condition_language.py
 clear = { words = ["{relief}"] }                # optional: the alert is cleared, and what spoke for it
@@ -72,6 +73,7 @@ class Rule:
     clear: Condition | None
     escalates: bool
     skill: str
+    queue: str
     agent: str
     cooldown_ms: int
     clear_after_ms: int | None
@@ -185,8 +187,6 @@ def _rule(written: Table, values: dict[str, Any], tier: str) -> Rule:
     for asked in ("skill", "queue", "agent"):
         if asked in values and not escalates:
             raise table.bad(asked, 'is asked of nobody: it needs action = "escalate"')
-    if "skill" in values and "queue" in values:
-        raise table.bad("queue", "stands for skill: give one of them")
     return Rule(
         name=name,
         text=table.text("text"),
@@ -196,7 +196,8 @@ def _rule(written: Table, values: dict[str, Any], tier: str) -> Rule:
         when=read_condition(table.inner(values["when"], "when")),
         clear=read_condition(table.inner(values["clear"], "clear")) if "clear" in values else None,
         escalates=escalates,
-        skill=table.text("skill", "") or table.text("queue", ""),
+        skill=table.text("skill", ""),
+        queue=table.text("queue", ""),
         agent=table.text("agent", ""),
         cooldown_ms=int(table.number("cooldown_s", 60) * 1000),
         clear_after_ms=table.ms_or_none("clear_after_s"),

@@ -380,6 +380,7 @@ class Judge:
             alert_id=alert.alert_id,
             rule=rule.name,
             skill=rule.skill,
+            queue=rule.queue,
             agent_id=rule.agent,
             evidence=alert.evidence,
         )
