@@ -75,7 +75,8 @@ class Layer(nn.Module):
         parts = self.into(states).view(batch, pieces, 3, HEADS, WIDTH // HEADS).permute(2, 0, 3, 1, 4)
         seen = functional.scaled_dot_product_attention(parts[0], parts[1], parts[2], attn_mask=mask)
         states = self.first_norm(states + self.out(seen.transpose(1, 2).reshape(batch, pieces, WIDTH)))
-        return self.second_norm(states + self.down(functional.gelu(self.up(states))))
+        layered: Tensor = self.second_norm(states + self.down(functional.gelu(self.up(states))))
+        return layered
 
 
 class Reader(nn.Module):

@@ -437,10 +437,11 @@ class ModelProcess:
             seat_id=command.seat_id,
             role=command.role,
         )
-        self.scoring.submit(
-            self._conversations.reported(whose, command.text, command.language),
-            lambda scores: self._link.report(scored_fact(whose, command.text, scores)),
-        )
+        request = self._conversations.reported(whose, command.text, command.language)
+        self.scoring.submit(request, partial(self._report_scores_of_text, whose, command.text))
+
+    def _report_scores_of_text(self, whose: UtteranceScored, text: str, scores: Scores) -> None:
+        self._link.report(scored_fact(whose, text, scores))
 
 
 def chunks_of(payload: bytes, count: int) -> Iterator[tuple[int, int, int, int, memoryview]]:
