@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -43,6 +43,10 @@ class RuleBook:
     """Places of rules that ask something of the call as a whole."""
     restless: frozenset[int] = frozenset()
     """Places of rules that must see every change: they ask for an unbroken time, or ask code of their own."""
+    speaking_for: tuple[tuple[Said, ...], ...] = ()
+    """Of each rule, the leaves about utterances in its `when`."""
+    speaking_against: tuple[tuple[Said, ...], ...] = ()
+    """… and in its `clear`."""
     size: int = 0
     """How many conditions there are, so how many tracks a memory needs."""
 
@@ -157,6 +161,8 @@ def _indexed(rules: tuple[Rule, ...], source: str, meanings: Mapping[str, tuple[
         tuple(timed),
         tuple(of_call),
         frozenset(restless),
+        tuple(_leaves(rule.when) for rule in rules),
+        tuple(_leaves(rule.clear) if rule.clear is not None else () for rule in rules),
         size,
     )
 
@@ -167,6 +173,6 @@ def _is_timed(condition: Condition) -> bool:
     return isinstance(condition, Lasting | Not)
 
 
-def leaves_of(condition: Condition) -> Iterator[Said]:
+def _leaves(condition: Condition) -> tuple[Said, ...]:
     """The leaves about utterances below a condition."""
-    return (one for one in condition.walk() if isinstance(one, Said))
+    return tuple(one for one in condition.walk() if isinstance(one, Said))

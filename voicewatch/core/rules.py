@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from voicewatch.core.conditions import FAILS, Condition, Memory, Pieces, Spoken, Track, Verdict
+from voicewatch.core.conditions import FAILS, Memory, Pieces, Spoken, Track, Verdict
 from voicewatch.core.events import (
     ActionAsked,
     AIPaused,
@@ -32,7 +32,7 @@ from voicewatch.core.events import (
     UtteranceScored,
 )
 from voicewatch.core.rule_language import BadRule, Rule
-from voicewatch.core.rulebook import RuleBook, default_rules, leaves_of
+from voicewatch.core.rulebook import RuleBook, default_rules
 from voicewatch.core.said_conditions import Interrupts, Said
 from voicewatch.core.sameness import sameness
 
@@ -118,7 +118,12 @@ class Judge:
     def tick(self, at_ms: int) -> list[Judgement]:
         """Lets time pass: silences, windows, cooldowns."""
         self._memory.now_ms = max(self._memory.now_ms, at_ms)
-        open_ones = self._by_alert.values() if self._by_alert else ()
+        rules, standings = self.rulebook.rules, self._standings
+        open_ones = [
+            place
+            for place in self._by_alert.values()
+            if standings[place].news or rules[place].clear_after_ms is not None
+        ]
         return self._judge({*self.rulebook.timed, *self.rulebook.restless, *open_ones})
 
     def withdraw(self, open_alerts: Iterable[AlertRaised], at_ms: int) -> list[AlertCleared]:
@@ -286,26 +291,21 @@ class Judge:
     def _look(self, place: int) -> Verdict:
         """How the rule stands. What spoke for it is spent once something newer makes its `clear` hold."""
         rule = self.rulebook.rules[place]
-        if rule.clear is not None and self._is_over(rule.when, rule.clear):
-            for leaf in leaves_of(rule.when):
+        if rule.clear is not None and rule.clear.verdict(self._memory).holds and self._is_over(place):
+            for leaf in self.rulebook.speaking_for[place]:
                 self._memory.tracks[leaf.number].matches.clear()
         return self._verdict(rule)
 
-    def _is_over(self, when: Condition, clear: Condition) -> bool:
-        if not clear.verdict(self._memory).holds:
-            return False
-        newest_ms = self._newest_ms(when)
-        return newest_ms is None or (self._newest_ms(clear) or self._memory.now_ms) > newest_ms
+    def _is_over(self, place: int) -> bool:
+        """Whether what speaks for clearing is newer than what speaks for the rule."""
+        newest_ms = self._newest_ms(self.rulebook.speaking_for[place])
+        relief_ms = self._newest_ms(self.rulebook.speaking_against[place])
+        return newest_ms is None or (relief_ms or self._memory.now_ms) > newest_ms
 
-    def _newest_ms(self, condition: Condition) -> int | None:
-        """When the newest utterance that speaks for this was said."""
+    def _newest_ms(self, leaves: Sequence[Said]) -> int | None:
+        """When the newest utterance was said that one of these matches."""
         return max(
-            (
-                match.spoken.at_ms
-                for leaf in leaves_of(condition)
-                for match in leaf.window(self._memory)
-                if match.matched
-            ),
+            (match.spoken.at_ms for leaf in leaves for match in leaf.window(self._memory) if match.matched),
             default=None,
         )
 

@@ -62,6 +62,8 @@ class Said(Condition):
         return True
 
     def verdict(self, memory: Memory) -> Verdict:
+        if not memory.tracks[self.number].matches:
+            return FAILS
         hits, unknown, reason = 0, 0, ""
         for match in self.window(memory):
             if match.matched:
