@@ -61,9 +61,10 @@ def say(call: CallState, score: float, text: str = "Well.", mask: list[MaskSpan]
 
 CALL_VIEW = {
     "call_id", "label", "title", "state", "started_at", "duration_ms", "attributes", "customer_name",
-    "voice", "voice_name", "on_hold", "severity", "headline", "sentiment", "uncertainty", "series", "last", "seats",
-    "hears", "alerts", "escalation", "handoff", "offers", "briefing", "utterances", "gaps",
-    "nobody_free", "queue", "callback", "labels", "on_hold", "recording", "disposition", "recordings", "engine", "last_seq",
+    "voice", "voice_name", "on_hold", "severity", "headline", "sentiment", "uncertainty", "series",
+    "last", "seats", "hears", "alerts", "escalation", "handoff", "offers", "briefing", "utterances",
+    "gaps", "nobody_free", "queue", "callback", "labels", "recording", "disposition", "recordings",
+    "engine", "last_seq",
 }  # fmt: skip
 
 

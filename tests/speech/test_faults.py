@@ -1,4 +1,4 @@
-"""A recogniser that is slow, raises or hangs, in a model process of its own: front and media are this test."""
+"""A recogniser that is slow, raises or hangs, in a process of its own; front and media are this test."""
 
 from __future__ import annotations
 

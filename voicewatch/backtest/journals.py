@@ -69,11 +69,6 @@ def labels_of(facts: Sequence[Fact]) -> Labels | None:
     call that was offered to him: it needed a person. All that called a person was dismissed: it did not.
     """
     called = [one for one in facts if isinstance(one, EscalationRaised)]
-    reasons = sorted({code for one in facts if isinstance(one, EscalationRaised) for code in one.reasons})
-    said = [one for one in facts if isinstance(one, LabelSet) and one.about in ("call", "escalation")]
-    if said:
-        needed = said[-1].value in ("needed_person", "right", "late")
-        return Labels(needed, reasons=tuple(reasons) if needed else ())
     by_hand = next((one for one in called if one.by and one.rule is None), None)
     human_at_ms = by_hand.at_ms if by_hand else None
     reasons = tuple(sorted({reason for one in called if not one.by for reason in one.reasons}))

@@ -105,7 +105,7 @@ class HouseStatus(Message):
 
 
 class CallsLeft(Message):
-    """Front to the keeper while the house is stopping: calls that live, or whose record is being completed."""
+    """Front to the keeper while the house stops: calls that live, or whose record is being completed."""
 
     type: Literal["calls_left"] = "calls_left"
     count: int
