@@ -1,6 +1,6 @@
 """A model process whose recogniser does as the first word of its last argument says.
 
-    model_host.py RUN_DIR LISTENER WORKS | HANGS | RAISES | SLOW    HANGS: from the second final on
+model_host.py RUN_DIR LISTENER WORKS | HANGS | RAISES | SLOW    HANGS: from the second final on
 """
 
 from __future__ import annotations
