@@ -29,7 +29,6 @@ BASELINE_S = 12.0
 """Voiced seconds that make a caller's baseline; then it stands, or a long quarrel would become usual."""
 USUAL_VOICED_S = 0.9
 """Voice in the utterances the model was fitted to; `within` is for so much."""
-LEAST_VOICED_S = 0.1
 UNKNOWN_CALLER, KNOWN_AFTER_S = 0.5, 4.0
 """Confidence is halved for a caller of whom nothing is known, and whole after 4 s of his voice."""
 NOISY_DB, CLEAR_DB = 6.0, 20.0
@@ -104,7 +103,7 @@ class CustomerVoice:
         Raises VoiceNotJudged with the reason where there is too little voice in it.
         """
         prosody = measure(samples)
-        if prosody is None or prosody.voiced_s < LEAST_VOICED_S:
+        if prosody is None or not prosody.judgeable:
             raise VoiceNotJudged("too little voice in it")
         found = self._baseline.judge(prosody)
         self._baseline.learn(prosody)

@@ -44,6 +44,10 @@ LOW_HZ, HIGH_HZ = 300.0, 3_300.0
 ACTIVE_DB, NUCLEUS_DB = 25.0, 20.0
 """Frames this far below the loudest are no speech, and no vowel."""
 LEAST_FRAMES = 16
+LEAST_VOICED_S = 0.05
+"""A breathy voice on the telephone has hardly more in two seconds."""
+LEAST_CONTRAST_DB = 5.0
+"""What is equally loud all the time is no speech."""
 
 # ---------------------------------------------------------------- tables
 
@@ -117,6 +121,11 @@ class Prosody:
     """Between the loudest and the quietest frames: about the signal-to-noise ratio where there is a pause."""
     clipped: float
     """Share of samples at the very top."""
+
+    @property
+    def judgeable(self) -> bool:
+        """There is enough voice for anything to be told by."""
+        return self.voiced_s >= LEAST_VOICED_S and self.contrast_db >= LEAST_CONTRAST_DB
 
 
 @dataclass(frozen=True)
@@ -256,7 +265,7 @@ def _nuclei(level_db: Numbers, active: NDArray[np.bool_], top_db: float) -> int:
     return int(peaks.sum())
 
 
-def _mean(values: Numbers | Floats, weights: Numbers) -> float:
+def _mean(values: Numbers | Floats, weights: NDArray[np.floating]) -> float:
     return float((values * weights).sum() / (weights.sum() + 1e-9))
 
 

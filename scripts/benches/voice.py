@@ -51,7 +51,8 @@ def _of_people(clips: Sequence[Clip], measured: Measured) -> list[Row]:
         other = judged_apart(clips, measured, trained, baseline, folds=(MEN, WOMEN))
         rows.append(_auc(f"{who} caller, other sex, telephone", other["telephone"], clips, bar=0.75))
         rows += [row for name in measured if name != "clean" for row in _moved(who, name, apart)]
-    return rows + _alone(clips, measured)
+    refused = [one is None or not one.judgeable for one in measured["telephone"]]
+    return [*rows, _row("clips not judged, telephone", float(np.mean(refused))), *_alone(clips, measured)]
 
 
 def _auc(name: str, changes: Numbers, clips: Sequence[Clip], bar: float) -> Row:

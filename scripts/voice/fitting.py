@@ -11,7 +11,7 @@ from audio_models.arousal import Baseline, VoiceModel
 from audio_models.prosody import Numbers, Prosody
 from scripts.voice.corpus import Clip
 
-DIAGONAL = 0.3
+DIAGONAL = 0.5
 """Share of the diagonal in every covariance: few speakers tell little of how measures go together."""
 MORE_SPEAKERS = 3.0
 """Callers differ more than so few speakers."""
@@ -68,10 +68,10 @@ def judged_apart(
                 first = [at for at in own if clips[at].emotion == "neutral"][:baseline_clips]
                 baseline = Baseline(model)
                 for at in first:
-                    if (one := prosodies[at]) is not None:
+                    if (one := prosodies[at]) is not None and one.judgeable:
                         baseline.learn(one)
                 for at in own:
-                    if at not in first and (one := prosodies[at]) is not None:
+                    if at not in first and (one := prosodies[at]) is not None and one.judgeable:
                         found[name][at] = baseline.judge(one).change
     return found
 
@@ -93,7 +93,7 @@ def _values(
             for clip, one in zip(clips, prosodies, strict=True)
             if clip.speaker == speaker
             and one is not None
-            and one.voiced_s > 0.2
+            and one.judgeable
             and (clip.arousal in wanted or clip.emotion in wanted)
         ]
     )

@@ -97,10 +97,10 @@ def test_higher_and_faster_is_more_aroused(speech: Audio) -> None:
     for _ in range(3):
         voice.judge(speech)
     again, higher, lower = (voice.judge(sped(speech, factor)) for factor in (1.0, 1.35, 0.85))
-    assert lower.change < again.change < 0.3 < higher.change <= 1
-    assert abs(again.change) < 0.2
-    assert any(said.startswith("pitch +") for said in higher.evidence)
-    assert any(said.startswith("pitch -") for said in lower.evidence)
+    assert lower.change < again.change < 0.15 < higher.change <= 1
+    assert abs(again.change) < 0.15
+    assert all(" +" in said for said in higher.evidence)
+    assert all(" -" in said for said in lower.evidence)
 
 
 def test_a_high_voice_is_not_an_excited_one_once_it_is_known(speech: Audio) -> None:
@@ -115,7 +115,7 @@ def test_little_is_believed_of_a_caller_not_known_of_noise_and_of_clipping() -> 
     for _ in range(4):
         voice.judge(spoken)
     known = voice.judge(spoken).confidence
-    noise = np.random.default_rng(2).normal(0, 0.05, len(spoken)).astype(np.float32)
+    noise = np.random.default_rng(2).normal(0, 0.02, len(spoken)).astype(np.float32)
     assert unknown < FUSED_FROM < known
     assert voice.judge(spoken + noise).confidence < known
     assert voice.judge(np.clip(8 * spoken, -0.3, 0.3)).confidence < known

@@ -149,7 +149,7 @@ def uncertainty_of(scores: Scores) -> Uncertainty | None:
 
 def arousal_of(scores: Scores) -> Arousal | None:
     found = scores.arousal
-    return found and Arousal(change=found.change, confidence=found.confidence)
+    return Arousal(change=found.change, confidence=found.confidence) if found else None
 
 
 def evidence_of(scores: Scores, text: str, utterance_id: str | None) -> list[Evidence]:

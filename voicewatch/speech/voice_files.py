@@ -45,7 +45,7 @@ def _read(path: Path) -> Samples:
     channels = [np.frombuffer(b"".join(pcm), "<i2") for pcm in zip(*chunks, strict=True)]
     if not channels:
         raise ValueError("there is no sound in it")
-    voices = [channel.astype(np.float32) / 32768 for channel in channels]
+    voices = [channel.astype(np.float32) / np.float32(32768) for channel in channels]
     if len(voices) == 2 and np.square(voices[0] - voices[1]).sum() > SAME_VOICE * np.square(voices).sum():
         raise ValueError("it has two channels with different voices; give the customer's alone")
     return voices[0]
