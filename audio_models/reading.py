@@ -82,6 +82,8 @@ class Answered:
 
     logits: NDArray[np.float32]
     parts: NDArray[np.float32]
+    own: NDArray[np.float32]
+    """The logits by the turn's own words alone."""
     words: tuple[int, ...]
     """The word of each piece, -1 for the marks."""
     likeness: float
@@ -217,6 +219,7 @@ class TurnReader:
             Answered(
                 logits[row].numpy(),
                 parts[row, : len(one.words)].numpy(),
+                one.own,
                 one.words,
                 likeness[row],
                 earlier[row],

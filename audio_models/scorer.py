@@ -53,6 +53,10 @@ CUE_OF_ANSWER = {
 """What the network answers about each side, by the name of the cue; supervisors are heard as agents are."""
 CONTEXT_ANSWERS = frozenset({"ai_non_answer", "ai_loop", "ai_contradiction"})
 """Answers that are about the turns before: without any there is nothing to be judged."""
+IN_ITS_WORDS = frozenset(
+    {"angry", "wants_human", "complaint", "cancel", "refund", "legal", "vulnerable", "needs_person"}
+)
+"""Answers that a turn gives by itself: what was said before must not talk it out of them."""
 SHOWN_FROM = 0.15
 """Cues below are as good as absent, and left out."""
 EVIDENCE_FROM = 0.5
@@ -178,7 +182,8 @@ class ReadingScorer:
             if answer in CONTEXT_ANSWERS and not request.context:
                 continue
             line = self._calibration.answers[answer]
-            found[cue] = line.probability(float(answered.logits[_AT[answer]]), by_pattern.pop(cue, 0.0))
+            logits = answered.own if answer in IN_ITS_WORDS else answered.logits
+            found[cue] = line.probability(float(logits[_AT[answer]]), by_pattern.pop(cue, 0.0))
         same = self._calibration.likeness.probability(answered.likeness) if request.context else 0.0
         repeat = repeats(said, same)
         found["repeat"] = max(repeat, by_pattern.pop("repeat", 0.0) if role == "customer" else 0.0)

@@ -116,6 +116,19 @@ def test_what_a_customer_is_about(text: str, cue: str) -> None:
     assert score("what time does the branch open tomorrow").cues.get(cue, 0) < 0.3
 
 
+@pytest.mark.parametrize(
+    ("text", "cue"),
+    [
+        ("this is the third time i am calling and nobody helps", "complaint"),
+        ("can somebody real ring me back", "wants_human"),
+        ("i want to cancel my contract", "cancel"),
+    ],
+)
+def test_what_was_said_before_talks_nobody_out_of_what_he_wants(text: str, cue: str) -> None:
+    context = [("ai", "what is your number"), ("customer", "four four two"), ("ai", "please hold")]
+    assert score(text, "customer", *context).cues[cue] >= 0.6
+
+
 def test_dont_know_alone_is_no_uncertainty() -> None:
     def unsure(text: str) -> float:
         found = score(text).uncertainty
