@@ -34,8 +34,8 @@ UNKNOWN_CALLER, KNOWN_AFTER_S = 0.5, 4.0
 NOISY_DB, CLEAR_DB = 6.0, 20.0
 CLIPPED_FROM, CLIPPED_AT = 0.004, 0.04
 """Shares of samples at the very top: from the first on confidence falls, to a third at the second."""
-SHOWN = 3
-"""Measures named as evidence."""
+SHOWN, SHOWN_FROM_S = 3, 0.25
+"""Measures named as evidence; none with less voice than this, of which single ones are often wrong."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Baseline:
         steps = float(moved @ weights) / certainty
         change = steps / math.hypot(1.0, steps)
         confidence = told / certainty * _clean(prosody) * self._known()
-        evidence = _evidence(moved, weights * moved, change)
+        evidence = _evidence(moved, weights * moved, change) if prosody.voiced_s >= SHOWN_FROM_S else ()
         return Arousal(round(change, 4), round(confidence, 2), evidence)
 
     def _known(self) -> float:

@@ -270,7 +270,9 @@ def score(jsonl: JsonlOption = False) -> None:
     """Score utterances from standard input: sentiment, uncertainty, and why.
 
     Each line is a text of the customer, or with `--jsonl` an object
-    `{"id", "text", "role", "context": [{"role", "text"}]}`. What cannot be scored is null, with the reason.
+    `{"id", "text", "role", "context": [{"role", "text"}], "audio", "call"}`: `audio` is a file with the
+    customer's voice, and lines of one `call`, in order, are compared with its beginning. What cannot be scored
+    is null, with the reason.
 
     Example: `echo "I want to talk to a real person" | voicewatch score`
     """
@@ -525,6 +527,7 @@ class Utterance(BaseModel):
     language: str = "en"
     context: list[Turn] = []
     audio: str | None = None
+    call: str | None = None
 
 
 Line = TypeVar("Line", bound=Utterance)
