@@ -271,8 +271,8 @@ def score(jsonl: JsonlOption = False) -> None:
 
     Each line is a text of the customer, or with `--jsonl` an object
     `{"id", "text", "role", "context": [{"role", "text"}], "audio", "call"}`: `audio` is a file with the
-    customer's voice, and lines of one `call`, in order, are compared with its beginning. What cannot be scored
-    is null, with the reason.
+    customer's voice, and lines of one `call`, in order, are compared with its beginning. What cannot be
+    scored is null, with the reason.
 
     Example: `echo "I want to talk to a real person" | voicewatch score`
     """
