@@ -356,6 +356,8 @@ class Scores:
     """Of the conversation up to here, judged when a customer speaks."""
     arousal: Arousal | None = None
     """Of a customer whose voice was heard."""
+    meanings: Mapping[str, float] = field(default_factory=dict)
+    """0..1 by name of the phrases that were asked for (see MeaningMatcher)."""
 
 
 class Scorer(Protocol):

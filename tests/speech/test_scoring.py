@@ -77,3 +77,19 @@ async def test_what_is_too_much_goes_on_unscored() -> None:
         scoring.submit(ScoreRequest("hello there"), told.append)
     assert [one.not_scored["cues"] for one in told] == ["the scorer is behind"]
     assert scoring.degraded
+
+
+async def test_wordings_to_look_for_are_found_by_meaning_and_may_change() -> None:
+    told = asyncio.Queue[Scores]()
+    async with running(load_scorer()) as scoring:
+
+        async def meanings_of(text: str) -> dict[str, float]:
+            scoring.submit(ScoreRequest(text), told.put_nowait)
+            return dict((await asyncio.wait_for(told.get(), 20)).meanings)
+
+        assert await meanings_of("i would like to close my account") == {}
+        scoring.look_for({"leaving": ["I want to cancel my contract", "close my account please"]})
+        assert (await meanings_of("i would like to close my account"))["leaving"] > 0.5
+        assert (await meanings_of("what is the weather like in berlin"))["leaving"] < 0.5
+        scoring.look_for({"nothing": ["?"]})  # no word in it: rules hear that it was not evaluated
+        assert await meanings_of("i would like to close my account") == {}

@@ -230,6 +230,13 @@ class RememberCalls(Message):
     more: bool = False
 
 
+class SetMeanings(Message):
+    """The rules' `[meanings]`: name -> wordings; told to a model process that comes, and when they change."""
+
+    type: Literal["set_meanings"] = "set_meanings"
+    meanings: dict[str, list[str]] = Field(default_factory=dict)
+
+
 class ForgetCall(Message):
     """The call ended: drop its context (model) or close its files (recorder)."""
 

@@ -27,7 +27,7 @@ from voicewatch.core.ids import ulid
 from voicewatch.core.routing_plan import BadPlan, RoutingPlan
 from voicewatch.core.rules import RuleBook
 from voicewatch.processes.link import LinkServer, Peer
-from voicewatch.processes.messages import CallsLeft, Hello, HouseStatus, Message, Signals
+from voicewatch.processes.messages import CallsLeft, Hello, HouseStatus, Message, SetMeanings, Signals
 from voicewatch.processes.sockets import Sockets
 from voicewatch.record.archive import Archive
 from voicewatch.record.journal import Journal, JournalDamaged, JournalFailed, Source
@@ -178,7 +178,7 @@ class FrontProcess:
             self._insights.history,
         )
         self._writer = _writer(self.desk, judgement)
-        self._rules = Rules(self.desk, rules, judgement.rules)
+        self._rules = Rules(self.desk, rules, judgement.rules, on_taken=self._tell_meanings)
         self._webhooks = Webhooks(
             self.desk,
             judgement.webhook_secret.get_secret_value(),
@@ -288,6 +288,7 @@ class FrontProcess:
         elif peer.process == "model":
             for message in recalled(map(self.desk.shown.call, self.desk.shown.live())):
                 peer.tell(message)
+            self._tell_meanings()
             self._tell_waiting()
         elif peer.process == "recorder":
             self._recordings.recorder_came(peer, hello.state)
@@ -331,6 +332,13 @@ class FrontProcess:
     def _tell_model(self, message: Message) -> None:
         self._unscored.append(message)
         self._tell_waiting()
+
+    def _tell_meanings(self) -> None:
+        """What rules ask for by meaning, for the model process to look out for."""
+        model = self._server.peers.get("model")
+        if model is not None:
+            meanings = {name: list(wordings) for name, wordings in self._rules.book.meanings.items()}
+            model.tell(SetMeanings(meanings=meanings))
 
     def _tell_waiting(self) -> None:
         model = self._server.peers.get("model")

@@ -50,8 +50,11 @@ class Rules:
         book: RuleBook,
         file: str = "",
         *,
+        on_taken: Callable[[], None] = lambda: None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        """`on_taken` is called after other rules have come into force."""
+        self._on_taken = on_taken
         self.book = book
         self.problem = ""
         """Why the file as it is now is not in force; empty if it is."""
@@ -91,6 +94,7 @@ class Rules:
             return
         self.book, self.problem, self._loaded_at = book, "", self._wall_clock()
         log.info("rules_taken", rules=len(book.rules))
+        self._on_taken()
 
     def view(self) -> dict[str, Any]:
         """GET /api/rules."""

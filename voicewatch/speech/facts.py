@@ -121,6 +121,7 @@ def scored_fact(utterance: UtteranceFinal | UtteranceScored, text: str, scores: 
         sentiment=sentiment_of(scores),
         uncertainty=uncertainty_of(scores),
         cues=dict(scores.cues),
+        meanings=dict(scores.meanings),
         escalation=scores.escalation.score if scores.escalation else None,
         arousal=arousal_of(scores),
         not_scored=dict(scores.not_scored),

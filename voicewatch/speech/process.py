@@ -44,6 +44,7 @@ from voicewatch.processes.messages import (
     OpenStream,
     RememberCalls,
     ScoreText,
+    SetMeanings,
 )
 from voicewatch.processes.messages import Heard as HeardMessage
 from voicewatch.processes.problem import Problem
@@ -419,6 +420,8 @@ class ModelProcess:
             self._score_text(message)
         elif isinstance(message, ForgetCall):
             self._forget(message.call_id)
+        elif isinstance(message, SetMeanings):
+            self.scoring.look_for(message.meanings)
         elif isinstance(message, RememberCalls):
             for call_id, turns in message.calls.items():
                 self._conversations.remember(call_id, turns)

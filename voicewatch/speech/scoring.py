@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 
-from audio_models.api import Scorer, ScoreRequest, Scores
+from audio_models.api import MeaningMatcher, Scorer, ScoreRequest, Scores
 from voicewatch.processes.faults import fault
 from voicewatch.speech.voices import Spoken, score_spoken
 
@@ -39,6 +39,13 @@ class Scoring:
         self._waiting: deque[_Waiting] = deque()
         self._any = asyncio.Event()
         self._trouble = ""
+        self._wanted: Mapping[str, Sequence[str]] = {}
+        self._matcher: tuple[Mapping[str, Sequence[str]], MeaningMatcher | None] = ({}, None)
+        """The phrases it was made of, and the matcher; only the scoring thread touches it."""
+
+    def look_for(self, meanings: Mapping[str, Sequence[str]]) -> None:
+        """From now on utterances are compared with these wordings, by name."""
+        self._wanted = meanings
 
     @property
     def degraded(self) -> list[str]:
@@ -79,7 +86,23 @@ class Scoring:
             self._trouble = FAILED
             return [unscored(FAILED) for _ in batch]
         self._trouble = ""
-        return scores
+        return self._with_meanings(scores, [one.request.text for one in batch])
+
+    def _with_meanings(self, scores: list[Scores], texts: Sequence[str]) -> list[Scores]:
+        """Without a matcher rules that ask for a meaning say that it was not evaluated."""
+        try:
+            matcher = self._matcher_for(self._wanted)
+            found = matcher.match(texts) if matcher else [{} for _ in texts]
+        except Exception as error:  # boundary: the scores themselves are good
+            log.error("meanings_failed", **fault(error))
+            return scores
+        return [replace(one, meanings=meanings) for one, meanings in zip(scores, found, strict=True)]
+
+    def _matcher_for(self, wanted: Mapping[str, Sequence[str]]) -> MeaningMatcher | None:
+        if self._matcher[0] is not wanted:
+            self._matcher = (wanted, None)  # what cannot be made is not tried for every utterance
+            self._matcher = (wanted, MeaningMatcher(wanted) if wanted else None)
+        return self._matcher[1]
 
 
 def unscored(reason: str) -> Scores:
