@@ -46,6 +46,7 @@ from voicewatch.processes.messages import AttachLeg, DetachLeg, Message, OpenCal
 
 CORES = sorted(os.sched_getaffinity(0))
 BARS = {"handoff_gap_ms": 25.0, "breaks": 0.0, "both_voices_ms": 40.0, "click": 1.0}
+"""Largest value allowed."""
 STAGGER_S = 0.37
 UNDISTURBED = "no time stolen"
 LED_S, TAIL_S = 1.2, 2.1
@@ -309,23 +310,19 @@ def rows_of(found: dict[str, list[Change]]) -> list[dict[str, Any]]:
     for group, changes in groups.items():
         if not changes:
             continue
-        figures: dict[str, Any] = {
-            "handoff_gap_ms": spread([one.gap_ms for one in changes]),
-            "both_voices_ms": spread([one.both_ms for one in changes]),
-            "click": spread([one.step for one in changes]),
-            "breaks": sum(one.breaks for one in changes),
+        spreads = {
+            "handoff_gap_ms": (spread([one.gap_ms for one in changes]), "ms"),
+            "both_voices_ms": (spread([one.both_ms for one in changes]), "ms"),
+            "click": (spread([one.step for one in changes]), "of a steady voice's step"),
+            "breaks": ({"all": sum(one.breaks for one in changes)}, "breaks"),
         }
-        for name, value in figures.items():
-            worst = value["max"] if isinstance(value, dict) else value
-            rows.append(
-                {
-                    "name": f"{name}, {group}",
-                    "value": value,
-                    "changes": len(changes),
-                    "bar": BARS[name],
-                    "reached": worst <= BARS[name],
-                }
-            )
+        for name, (values, unit) in spreads.items():
+            bar = BARS[name]
+            rows += [
+                {"name": f"{name}_{which}, {group}", "value": value, "unit": unit, "changes": len(changes)}
+                | ({"bar": bar, "reached": value <= bar} if which in ("max", "all") else {})
+                for which, value in values.items()
+            ]
     return rows
 
 
@@ -354,7 +351,8 @@ async def main(arguments: argparse.Namespace) -> None:
         return
     print(machine)
     for row in rows:
-        print(f"{row['name']:44}{row['value']!s:52} bar {row['bar']:<5} {'' if row['reached'] else 'MISSED'}")
+        bar = f"bar {row['bar']:<5} {'' if row['reached'] else 'MISSED'}" if "bar" in row else ""
+        print(f"{row['name']:44}{row['value']:>8} {row['unit']:26} {bar}")
 
 
 if __name__ == "__main__":
