@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from audio_models.escalation import judge
 
 from audio_models.api import ScoreRequest, Scores, Turn
+from audio_models.escalation import judge
 from audio_models.reader import SENTIMENTS
 from audio_models.reading import FOLDER
 from audio_models.scorer import ReadingScorer

@@ -14,11 +14,11 @@ from typing import Any
 
 import jiwer
 import numpy as np
-from audio_models.uncertainty.recognition import features_of
 from numpy.typing import NDArray
 
 from audio_models.api import BUNDLED_MODEL, Recognition, Transcript, load_transcriber
 from audio_models.calibration import Weighted
+from audio_models.uncertainty.recognition import features_of
 from scripts.scorers.fitting import logistic, named
 from scripts.scorers.measures import auc, calibration_error
 from scripts.tiny_whisper.examples import telephone
