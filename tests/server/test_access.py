@@ -52,7 +52,7 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("POST", f"{CALL}/release", None, WATCHERS),
     ("POST", f"{CALL}/callback", {"when": "soon"}, IN_CALLS),
     ("GET", "/api/callbacks", None, IN_CALLS),
-    ("POST", "/api/callbacks/x", {"outcome": "reached"}, IN_CALLS),
+    ("POST", CALL.replace("calls", "callbacks"), {"outcome": "reached"}, IN_CALLS),
     ("POST", f"{CALL}/labels", {"about": "call", "value": "fine"}, IN_CALLS),
     ("GET", "/api/review", None, WATCHERS),
     ("GET", "/api/insights", None, WATCHERS),
