@@ -124,7 +124,8 @@ async def test_a_customer_is_told_who_speaks_and_no_more(house: House) -> None:
     assert ended.status_code == 204
     await until(lambda: mine.messages[-1]["view"]["state"] == "ended")
     assert {message["type"] for message in mine.messages} == {"call"}
-    assert all(set(m["view"]) == {"call_id", "state", "voice", "voice_name"} for m in mine.messages)
+    shown = {"call_id", "state", "voice", "voice_name", "on_hold"}
+    assert all(set(message["view"]) == shown for message in mine.messages)
     await mine.close()
 
 

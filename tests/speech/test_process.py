@@ -133,11 +133,12 @@ class Media:
 
     def say(self, chunks: list[Chunk]) -> None:
         for first in range(0, len(chunks), 10):
-            some = chunks[first : first + 10]
-            payload = b"".join(
-                struct.pack("!HIBb", 7, at_ms, voiced, dbfs) + pcm for at_ms, pcm, voiced, dbfs in some
-            )
-            assert self.link.tell(Audio(count=len(some)), payload)
+            assert self.offer(chunks[first : first + 10])
+
+    def offer(self, chunks: list[Chunk]) -> bool:
+        """One message of audio; False if the pipe does not take it now."""
+        packed = (struct.pack("!HIBb", 7, at_ms, voiced, dbfs) + pcm for at_ms, pcm, voiced, dbfs in chunks)
+        return self.link.tell(Audio(count=len(chunks)), b"".join(packed))
 
 
 @contextlib.asynccontextmanager
