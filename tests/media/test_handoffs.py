@@ -45,8 +45,12 @@ class Ticks:
         engine.after_tick = note
 
 
-async def one_handoff(stage: Stage, case: str) -> None:
-    """There and back again, judged by what the customer received."""
+async def one_handoff(stage: Stage, case: str) -> bool:
+    """There and back again, judged by what the customer received.
+
+    False if the machine stopped this process for so long that the engine left out ticks: nothing is judged.
+    """
+    skipped = stage.engine.counters.skipped_ticks
     stage.open()
     customer = await stage.attach("customer", Role.CUSTOMER, tone(440))
     bot_voice = bot_of(case)
@@ -71,7 +75,8 @@ async def one_handoff(stage: Stage, case: str) -> None:
     back_ns = stage.bridge.calls["call"].zero_mono_ns + changed.at_ms * 1_000_000
     await asyncio.sleep(1.2)
     heard = [Arrival(int(one.at_s * 1e9), one.packet) for one in customer.heard]
-    for at_ns, hz in ((taken_ns, AGENT_HZ), (back_ns, BOT_HZ)):
+    was_stalled = stage.engine.counters.skipped_ticks > skipped
+    for at_ns, hz in () if was_stalled else ((taken_ns, AGENT_HZ), (back_ns, BOT_HZ)):
         change = look_at(heard, at_ns, hz)
         assert change.breaks == 0, case
         assert change.both_ms <= 40, case
@@ -81,8 +86,13 @@ async def one_handoff(stage: Stage, case: str) -> None:
             assert change.new_voice_ms < 400, case
     stage.bridge.close_call("call", "done")
     stage.facts.clear()
+    return not was_stalled
 
 
 async def test_no_customer_notices_a_handoff(stage: Stage) -> None:
     for case in CASES:
-        await one_handoff(stage, case)
+        for _ in range(3):
+            if await one_handoff(stage, case):
+                break
+        else:
+            raise AssertionError(f"{case}: the machine stalled three times")
