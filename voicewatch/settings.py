@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    SerializationInfo,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 
@@ -33,6 +42,15 @@ def _web_address(url: str) -> str:
 
 
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+
+
+def _written(secret: SecretStr, info: SerializationInfo) -> str:
+    return secret.get_secret_value() if info.context == REVEAL else str(secret)
+
+
+REVEAL = {"secrets": "as they are"}
+"""Context of a dump for a process of our own; in every other dump, log or error a secret is stars."""
+Secret = Annotated[SecretStr, PlainSerializer(_written, when_used="json")]
 
 
 class MediaSettings(Section):
@@ -86,7 +104,7 @@ class SpeechSettings(Section):
     remote_url: str = Field(
         "", description="engine remote: a server with OpenAI's /v1/audio/transcriptions, https unless near"
     )
-    remote_token: SecretStr = Field(SecretStr(""), description="sent to it as a bearer token")
+    remote_token: Secret = Field(SecretStr(""), description="sent to it as a bearer token")
     language: str = "en"
     detector: Literal["silero", "webrtcvad"] = Field(
         "silero", description="who decides where webrtcvad's gate is open; webrtcvad: the gate alone"
@@ -117,11 +135,11 @@ class JudgementSettings(Section):
         "text only; empty: the card goes without",
     )
     briefing_model: str = Field("default", description="model asked there")
-    briefing_key: SecretStr = Field(
+    briefing_key: Secret = Field(
         SecretStr(""), description="its key; best in VOICEWATCH_JUDGEMENT__BRIEFING_KEY"
     )
     briefing_timeout_s: float = Field(4.0, gt=0, le=30, description="then the card stays as it is")
-    webhook_secret: SecretStr = Field(
+    webhook_secret: Secret = Field(
         SecretStr(""),
         description="signs the webhooks of rules; best in VOICEWATCH_JUDGEMENT__WEBHOOK_SECRET",
     )

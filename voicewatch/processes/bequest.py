@@ -6,7 +6,7 @@ import os
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from voicewatch.settings import Settings
+from voicewatch.settings import REVEAL, Settings
 
 VARIABLE = "VOICEWATCH_PROCESS"
 
@@ -31,7 +31,7 @@ class Bequest(BaseModel):
     def environment(self) -> dict[str, str]:
         """The variables of a child: ours, and this."""
         # Our matrices are small: more threads of numpy's BLAS would only spin, on cores that others need.
-        return {"OPENBLAS_NUM_THREADS": "1"} | os.environ | {VARIABLE: self.model_dump_json()}
+        return {"OPENBLAS_NUM_THREADS": "1"} | os.environ | {VARIABLE: self.model_dump_json(context=REVEAL)}
 
     @classmethod
     def received(cls) -> Bequest:
