@@ -56,7 +56,7 @@ class DigitWriter:
     def __init__(self, payload_type: int) -> None:
         """For an event clock of 48 kHz, the voice's own."""
         self._payload_type = payload_type
-        self._digits: deque[int] = deque()
+        self._digits: deque[int] = deque()  # at most MAX_KEYS: who writes waits until it is empty
         self._chunk = 0
         self._timestamp = 0
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, FastAPI, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi import Depends, FastAPI, Path, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
@@ -136,6 +136,13 @@ def only(*roles: str, grant: str | None = None) -> Any:
         return account
 
     return Depends(check)
+
+
+Agent = Annotated[Account, only("agent")]
+Watcher = Annotated[Account, only("supervisor", "admin")]
+Staff = Annotated[Account, only("agent", "supervisor", "admin")]
+"""Whether the call is theirs is checked where the work is done."""
+CallId = Annotated[str, Path(max_length=64)]
 
 
 def from_here(request: Request) -> bool:

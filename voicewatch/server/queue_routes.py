@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 
 from voicewatch.core.labels import VALUES
 from voicewatch.server import requests as bodies
-from voicewatch.server.auth import Account
-from voicewatch.server.http import FrontOf, only
-
-CallId = Annotated[str, Path(max_length=64)]
-Agent = Annotated[Account, only("agent")]
-Watcher = Annotated[Account, only("supervisor", "admin")]
-Staff = Annotated[Account, only("agent", "supervisor", "admin")]
+from voicewatch.server.http import Agent, CallId, FrontOf, Staff, Watcher
 
 queues = APIRouter(prefix="/api")
 

@@ -7,20 +7,18 @@ import re
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from voicewatch.processes.problem import Problem
 from voicewatch.server import requests as bodies
 from voicewatch.server.auth import Account
-from voicewatch.server.http import FrontOf, only
+from voicewatch.server.http import CallId, FrontOf, Staff, only
 from voicewatch.server.recordings import Recordings, read_parts, roles_of
 
-CallId = Annotated[str, Path(max_length=64)]
 Milliseconds = Annotated[int, Query(ge=0, le=bodies.LONGEST_CALL_MS)]
 Range = Annotated[str, Header(max_length=200)]
 Listener = Annotated[Account, only("supervisor", "admin", grant="recordings")]
-InCall = Annotated[Account, only("agent", "supervisor", "admin")]
 Admin = Annotated[Account, only("admin")]
 
 WAV_HEADER_BYTES, WAV_BYTES_PER_MS = 44, 64
@@ -113,7 +111,7 @@ async def one_recording(
 
 @recordings.post("/calls/{call_id}/recording", summary="Pauses the recording, or lets it go on")
 async def change_recording(
-    call_id: CallId, body: bodies.NewRecording, its: Its, account: InCall
+    call_id: CallId, body: bodies.NewRecording, its: Its, account: Staff
 ) -> dict[str, Any]:
     return await its.change(account, call_id, body.state, body.reason)
 

@@ -13,20 +13,26 @@ from voicewatch.core.events import FACTS, SIGNALS, Role
 from voicewatch.processes.problem import Problem
 from voicewatch.server import requests as bodies
 from voicewatch.server.auth import CODE_MINUTES, COOKIE, Account, new_account
-from voicewatch.server.http import FrontOf, any_session, from_here, only, seat_token, signed_in
+from voicewatch.server.http import (
+    Agent,
+    CallId,
+    FrontOf,
+    Staff,
+    Watcher,
+    any_session,
+    from_here,
+    only,
+    seat_token,
+    signed_in,
+)
 from voicewatch.server.metrics import CONTENT_TYPE
 from voicewatch.server.pages import STYLE, routes_page
 from voicewatch.server.queue_routes import queues
 from voicewatch.server.recording_routes import recordings
 
-CallId = Annotated[str, Path(max_length=64)]
 OtherId = Annotated[str, Path(max_length=64)]
 AnySession = Annotated[Account, Depends(any_session)]
 SeatToken = Annotated[Account, Depends(seat_token)]
-Agent = Annotated[Account, only("agent")]
-Watcher = Annotated[Account, only("supervisor", "admin")]
-Reader = Annotated[Account, only("supervisor", "admin", "agent")]
-InCall = Annotated[Account, only("agent", "supervisor", "admin")]
 Caller = Annotated[Account, only("customer", "integration", "admin")]
 CodeMaker = Annotated[Account, only("admin", "integration")]
 
@@ -122,7 +128,7 @@ async def list_calls(front: FrontOf, account: Watcher) -> dict[str, Any]:
 
 
 @calls.get("/{call_id}", summary="One call with its utterances")
-async def one_call(call_id: CallId, front: FrontOf, account: Reader) -> dict[str, Any]:
+async def one_call(call_id: CallId, front: FrontOf, account: Staff) -> dict[str, Any]:
     return await front.calls.view(account, call_id)
 
 
@@ -147,7 +153,7 @@ async def stop_supervising(call_id: CallId, front: FrontOf, account: Watcher) ->
 
 @calls.post("/{call_id}/handback", status_code=204, summary="Gives the call back to the AI")
 async def hand_back(
-    call_id: CallId, front: FrontOf, account: InCall, body: bodies.HandBack | None = None
+    call_id: CallId, front: FrontOf, account: Staff, body: bodies.HandBack | None = None
 ) -> None:
     await front.calls.hand_back(account, call_id, body.note if body else "")
 
@@ -161,29 +167,29 @@ async def escalate(
 
 
 @calls.post("/{call_id}/hold", status_code=204, summary="The customer hears hold audio, and nobody hears him")
-async def hold(call_id: CallId, front: FrontOf, account: InCall) -> None:
+async def hold(call_id: CallId, front: FrontOf, account: Staff) -> None:
     await front.calls.hold(account, call_id)
 
 
 @calls.delete("/{call_id}/hold", status_code=204, summary="Hold ends")
-async def unhold(call_id: CallId, front: FrontOf, account: InCall) -> None:
+async def unhold(call_id: CallId, front: FrontOf, account: Staff) -> None:
     await front.calls.unhold(account, call_id)
 
 
 @calls.put("/{call_id}/mute", status_code=204, summary="Mutes one's own seat, or lets it speak again")
-async def mute(call_id: CallId, body: bodies.Mute, front: FrontOf, account: InCall) -> None:
+async def mute(call_id: CallId, body: bodies.Mute, front: FrontOf, account: Staff) -> None:
     await front.calls.mute(account, call_id, body.muted)
 
 
 @calls.post("/{call_id}/dtmf", summary="Presses keys for the customer or the AI to hear")
 async def press_keys(
-    call_id: CallId, body: bodies.PressKeys, front: FrontOf, account: InCall
+    call_id: CallId, body: bodies.PressKeys, front: FrontOf, account: Staff
 ) -> dict[str, Any]:
     return await front.calls.press_keys(account, call_id, body.digits, Role(body.to))
 
 
 @calls.post("/{call_id}/nudge", status_code=204, summary="A text for the AI to read")
-async def nudge(call_id: CallId, body: bodies.Nudge, front: FrontOf, account: InCall) -> None:
+async def nudge(call_id: CallId, body: bodies.Nudge, front: FrontOf, account: Staff) -> None:
     await front.calls.nudge(account, call_id, body.text)
 
 
@@ -195,7 +201,7 @@ async def dismiss(
 
 
 @calls.post("/{call_id}/end", status_code=204, summary="Ends a call")
-async def end_call(call_id: CallId, front: FrontOf, account: InCall) -> None:
+async def end_call(call_id: CallId, front: FrontOf, account: Staff) -> None:
     await front.calls.end(account, call_id)
 
 

@@ -36,7 +36,7 @@ class Scoring:
     def __init__(self) -> None:
         self.scorer: Scorer | None = None
         """None until it is loaded; what comes before waits."""
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Waiting] = deque()  # at most MAX_WAITING, see submit
         self._any = asyncio.Event()
         self._trouble = ""
         self._wanted: Mapping[str, Sequence[str]] = {}
