@@ -126,7 +126,7 @@ class Engine:
         self._sources: dict[int, _Source] = {}
         self._leaving: list[Leg] = []
         self._failed: list[Leg] = []
-        self._errands: deque[asyncio.Future[None]] = deque()  # a leg waits with its offer and MAX_FLIGHTS flights
+        self._errands: deque[asyncio.Future[None]] = deque()  # a leg: its offer and MAX_FLIGHTS
         self.legs: list[Leg] = []
         self.rooms: set[Room] = set()
         self.counters = Counters()
