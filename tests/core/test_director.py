@@ -16,6 +16,7 @@ from voicewatch.core.events import (
     MicrophoneSilent,
     OfferMade,
 )
+from voicewatch.core.routing_plan import Queue, RoutingPlan
 
 RINGING = "0 available peter\n0 start\n5 customer: Give me a human. [wants_human 1]\n"
 BRIDGED = RINGING + "6 accept peter\n7 connect seat-peter\n"
@@ -98,6 +99,14 @@ def test_an_agent_whose_microphone_stays_silent_is_not_waited_for() -> None:
     said = stage.director.tick({CALL: 22_500})
     assert "agent_not_heard" in [getattr(fact, "reason", "") for fact in said]
     assert "microphone was silent" in stage.call.active_escalation.raised.headline
+
+
+def test_a_queue_without_callbacks_keeps_its_escalation_whatever_a_bot_agrees() -> None:
+    plan = RoutingPlan(queues=[Queue(name="default", callback=False)])
+    stage = play("0 start\n5 customer: Give me a human. [wants_human 1]", plan)
+    with pytest.raises(Refused, match="offers none: callback = false"):
+        stage.director.call_back(CALL, 6_000, "worker-1", "0301234567")
+    assert stage.call.active_escalation is not None
 
 
 def test_an_ended_or_unknown_call_wants_nothing() -> None:

@@ -355,6 +355,9 @@ class Director:
         escalation = call.active_escalation
         if escalation is not None and not escalation.is_waiting:
             raise Refused(409, "A person has the call", "A human has this call or is joining it.")
+        queue = self.roster.plan.queue(escalation.queue) if escalation is not None else None
+        if queue is not None and not queue.callback:
+            raise Refused(409, "No callbacks", f"The queue {queue.name} offers none: callback = false.")
         agreed = callback_agreed(call, by, _text("number", number), _text("when", when), _text("note", note))
         return self._tell(agreed, *(call_off(call, escalation, "callback") if escalation else []))
 
