@@ -68,8 +68,8 @@ async def test_a_callback_that_the_ai_agreed_stays_on_the_list_until_somebody_ca
     call_id = call["call_id"]
     await until(lambda: bot.of("waiting"))
     agreed = {"type": "callback", "call_id": call_id, "number": "030 1234567", "when": "tomorrow"}
-    await bot.socket.send(json.dumps(agreed))
     eyes = await house.watch(boss)
+    await bot.socket.send(json.dumps(agreed))
     await until(lambda: any(told["view"]["callback"] for told in eyes.of("call")))
     view = (await house.ask("GET", f"/api/calls/{call_id}", boss)).json()
     assert (view["handoff"]["state"], view["handoff"]["reason"]) == ("canceled", "callback")
