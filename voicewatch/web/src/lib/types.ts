@@ -1,4 +1,4 @@
-/** What the server tells, as docs/API.md and core/events.py define it. Times `_ms` are on the call's clock. */
+/** What the server tells, as docs/API.md and core/events define it. Times `_ms` are on the call's clock. */
 
 export type Role = 'customer' | 'ai' | 'agent' | 'supervisor';
 export type Mode = 'monitor' | 'coach' | 'barge' | 'takeover';
