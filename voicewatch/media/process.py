@@ -16,10 +16,11 @@ import structlog
 
 from voicewatch.core.events import MediaStatus, Signal
 from voicewatch.core.ids import ulid
-from voicewatch.media.bridge import MAX_SEATS, Bridge
+from voicewatch.media.bridge import Bridge
 from voicewatch.media.engine import Engine
 from voicewatch.media.feeds import Feeds
 from voicewatch.media.prompt import BadClip, Prompts
+from voicewatch.media.seats import MAX_SEATS
 from voicewatch.media.webrtc import WebRtc
 from voicewatch.processes.link import Link
 from voicewatch.processes.messages import (
