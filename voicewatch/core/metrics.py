@@ -8,6 +8,7 @@ from typing import Any
 
 from voicewatch.core.call import CallState, Escalation, Utterance
 from voicewatch.core.events import HandoffState, OfferState, Role, UtteranceFinal
+from voicewatch.core.spans import total_ms
 
 INTERRUPTION_MS = 300
 """Speech over another for longer than this interrupts; shorter is backchannel or a stumble."""
@@ -30,8 +31,8 @@ def summary(call: CallState) -> dict[str, Any]:
         "escalations": [_handoff(one) for one in call.escalations.values()],
         "offers": dict(Counter(offer.state.value for offer in call.offers.values())),
         "assigned": any(offer.state == OfferState.ACCEPTED for offer in call.offers.values()),
-        "human_ms": sum((duration_ms if end is None else end) - start for start, end in call.pauses),
-        "hold_ms": sum((duration_ms if end is None else end) - start for start, end in call.holds),
+        "human_ms": total_ms(call.pauses, duration_ms),
+        "hold_ms": total_ms(call.holds, duration_ms),
         "handbacks": call.handbacks,
         "contained": not call.pauses and call.is_live is False,
         "disposition": call.disposition.code if call.disposition else None,
