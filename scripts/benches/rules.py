@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import random
+import re
 import statistics
 import tempfile
 import time
@@ -26,8 +27,12 @@ SEED = 6
 DIALOGUES = Path(__file__).parents[2] / "tests/data/dialogues/style_a.jsonl"
 
 
-def fifty_rules() -> RuleBook:
-    """The default set, and its rules again under other names until there are fifty."""
+def fifty_rules(*, alike: bool = False) -> RuleBook:
+    """The default set, and its rules again under other names until there are fifty.
+
+    Rules that ask the same are answered together, so copies ask for other levels, and for a phrase more in
+    each place, as rules of several hands would; `alike` leaves them as they are.
+    """
     text = default_rules().source
     head, *rules = text.split("[[rule]]")
     copies = itertools.cycle(rules)
@@ -35,8 +40,16 @@ def fifty_rules() -> RuleBook:
     for number in range(RULES - len(rules)):
         rule = next(copies)
         name = rule.split('name = "', 1)[1].split('"', 1)[0]
-        more.append(rule.replace(f'name = "{name}"', f'name = "{name}_{number}"', 1))
+        rule = rule.replace(f'name = "{name}"', f'name = "{name}_{number}"', 1)
+        more.append(rule if alike else _of_another_hand(rule, number))
     return RuleBook.parse("[[rule]]".join([head, *rules, *more]))
+
+
+def _of_another_hand(rule: str, number: int) -> str:
+    factor = 1 - 0.001 * (number + 1)
+    levels = r"\b((?:\w+_(?:above|below)|level|says_again) = )(-?[\d.]+)"
+    rule = re.sub(levels, lambda found: f"{found[1]}{float(found[2]) * factor:.5f}", rule)
+    return rule.replace("words = [", f'words = ["the wording of hand {number}", ')
 
 
 def per_event_us(book: RuleBook) -> dict[str, float]:
@@ -104,9 +117,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
-    book = fifty_rules()
+    books = {"of several hands": fifty_rules(), "copies of one another": fifty_rules(alike=True)}
     measures: list[dict[str, Any]] = [
-        {"name": f"{name} ({RULES} rules)", "value": round(value, 1), "unit": "us"}
+        {"name": f"{name} ({RULES} rules, {kind})", "value": round(value, 1), "unit": "us"}
+        for kind, book in books.items()
         for name, value in per_event_us(book).items()
     ]
     measures.append(
@@ -117,7 +131,7 @@ def main() -> None:
         print(json.dumps({"schema": 1, "bench": "rules", "machine": machine, "measures": measures}))
         return
     for measure in measures:
-        print(f"{measure['name']:44}{measure['value']:10} {measure['unit']}")
+        print(f"{measure['name']:60}{measure['value']:10} {measure['unit']}")
 
 
 if __name__ == "__main__":

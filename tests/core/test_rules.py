@@ -271,6 +271,46 @@ def test_while_ai_does_not_count_what_is_said_to_a_human() -> None:
     assert only(talk.say("So slow.")).headline == "It twice"
 
 
+def test_rules_that_ask_the_same_draw_their_own_conclusions() -> None:
+    same = 'severity = "high"\nreasons = ["angry"]\ntext = "Why."\nheadline = "It"\ncooldown_s = 0\n'
+    rules = {
+        "once": 'when = { words = ["slow"] }',
+        "twice": 'when = { words = ["slow"], count = 2, of_last = 3 }',
+        "of_the_ai": 'while = "ai"\nwhen = { words = ["slow"], count = 2 }',
+        "forgiving": 'when = { words = ["slow"], count = 2 }\nclear = { words = ["great"], of_last = 1 }',
+    }
+    text = "".join(f'[[rule]]\nname = "{name}"\n{same}{rest}\n' for name, rest in rules.items())
+    talk = Talk(RuleBook.parse("version = 1\n" + text))
+
+    def raised(said: str) -> list[str]:
+        return [fact.rule for fact in talk.say(said) if isinstance(fact, AlertRaised)]
+
+    assert raised("So slow.") == ["once"]
+    assert raised("Great.") == []  # "forgiving" has forgotten the first one
+    talk.push(AIPaused(call_id=CALL, at_ms=talk.at_ms, why="agent_takeover"))
+    assert raised("Slow again.") == ["once", "twice"]
+    talk.push(AIResumed(call_id=CALL, at_ms=talk.at_ms, why="handed_back"))
+    assert raised("Slow.") == ["once", "twice", "of_the_ai", "forgiving"]
+    # the third of the last three now: two others have taken the places of the older ones
+    assert [raised(said) for said in ("Well.", "Well.", "Slow.")][-1] == ["once", "of_the_ai", "forgiving"]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_stuck"),
+    [
+        ("I was charged twice.", False),
+        ("The payment went out three times.", False),
+        ("I have asked you twice.", True),
+        ("Three times I told you.", True),
+        ("That's twice now.", True),
+    ],
+)
+def test_what_happened_twice_is_no_repeat_of_what_was_said(text: str, is_stuck: bool) -> None:
+    talk = Talk(default_rules())
+    found = [*talk.final(text), *talk.final(text.replace(".", ", you know."))]
+    assert ("misunderstood" in {fact.rule for fact in found if isinstance(fact, AlertRaised)}) == is_stuck
+
+
 @pytest.mark.parametrize(
     ("flags", "escalates"),
     [

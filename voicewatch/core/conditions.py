@@ -2,9 +2,9 @@
 
 Each condition answers holds, fails or *not evaluated* with the reason. A rule's conditions are a tree
 (`all`, `any`, `at_least`, `not`, `for_s` around leaves). The tree is immutable and shared by all calls; what
-a call has said so far is a `Memory`, one `Track` per leaf. A leaf looks at an utterance once, when it arrives
-or is scored, and remembers only whether it matched: so an event costs a call the leaves that could match it,
-and nothing else.
+a call has said so far is a `Memory`, one `Track` per leaf. What leaves ask of an utterance is answered once,
+when it arrives or is scored, for all that ask the same, and they remember only what matched: so an event
+costs a call the different questions that it could answer, and nothing else.
 
 Three-valued logic is Kleene's: `any` holds if one holds, whatever is unknown about the others. Leaves about
 utterances are in `said_conditions.py`, those about the whole call in `call_conditions.py`.
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from voicewatch.core.events import Evidence, Role, UtteranceFinal, UtteranceScored
 from voicewatch.core.phrases import Hit, Plain, plain
@@ -24,6 +25,10 @@ REMEMBERED = 64
 """Utterances (per call) and matches (per leaf) that are remembered; older ones are forgotten."""
 REMEMBERED_KEYS = 32
 """Pressed keys that are remembered; older ones are forgotten."""
+
+
+Counted = tuple[Role, bool, bool]
+"""Utterances that "the last N" counts: of a role, by words (else by scores), only those said to the AI."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class Spoken:
     """How much it is like something that its role has said before: 0..1."""
     interrupted_ms: int = 0
     """For how long it was spoken over another's speech that had begun earlier."""
+    places: dict[Counted, int] = field(default_factory=dict)
+    """Which one it was of those that are counted together, from 1 on."""
     _plain: Plain | None = None
     _carried: frozenset[str] | None = None
 
@@ -92,7 +99,7 @@ class Match:
     """What a leaf found in one utterance: matched is None if that could not be told (yet)."""
 
     spoken: Spoken
-    matched: bool | None
+    matched: Literal[True] | None
     reason: str = ""
     start: int = 0
     end: int | None = None
@@ -126,6 +133,13 @@ class Memory:
     """What the AI tried in vain: when and which tool."""
     ai_confidence: float | None = None
     """As the AI reported it last."""
+    counts: dict[Counted, int] = field(default_factory=dict)
+
+    def count(self, spoken: Spoken, by_words: bool) -> None:
+        """Gives it its place among the utterances that have words, or scores."""
+        for while_ai in (False,) if spoken.with_human else (False, True):
+            counted = (spoken.role, by_words, while_ai)
+            spoken.places[counted] = self.counts[counted] = self.counts.get(counted, 0) + 1
 
     def last_said(self) -> Spoken | None:
         """The newest utterance whose words are known."""
@@ -179,20 +193,22 @@ class AtLeast(Condition):
         return self.of
 
     def verdict(self, memory: Memory) -> Verdict:
-        holding = 0
-        reasons: list[str] = []
-        for place, part in enumerate(self.of):
+        missing = self.count
+        spare = len(self.of) - self.count
+        reason: str | None = None
+        for part in self.of:
             found = part.verdict(memory)
             if found.holds:
-                holding += 1
-                if holding >= self.count:
+                missing -= 1
+                if missing == 0:
                     return HOLDS
             elif found.holds is None:
-                reasons.append(found.reason)
-            left = len(self.of) - place - 1
-            if holding + len(reasons) + left < self.count:
-                return FAILS
-        return Verdict(None, reasons[0])
+                reason = reason if reason is not None else found.reason
+            else:
+                spare -= 1
+                if spare < 0:
+                    return FAILS
+        return Verdict(None, reason or "")
 
 
 @dataclass(eq=False)

@@ -235,6 +235,8 @@ class PhraseIndex:
     _by_word: dict[str, list[int]] = field(default_factory=dict)
     _by_beginning: dict[str, list[int]] = field(default_factory=dict)
     _lengths: tuple[int, ...] = ()
+    _of_word: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """What `_by_word` and `_by_beginning` say of the words met; emptied when it is full."""
 
     def add(self, owner: int, phrases: Iterable[Phrase]) -> None:
         """`owner` wants to know where these are."""
@@ -248,15 +250,14 @@ class PhraseIndex:
                     table.setdefault(anchor.rstrip("*"), []).append(place)
             self._phrases[place][1].append((owner, number))
         self._lengths = tuple(sorted({len(beginning) for beginning in self._by_beginning}))
+        self._of_word.clear()
 
     def find(self, said: Plain) -> dict[int, list[Hit]]:
         """Owner -> which of its phrases are in what was said, in the order of its list."""
         places: set[int] = set()
         for word in said.words:
-            places.update(self._by_word.get(word, ()))
-            for length in self._lengths:
-                if len(word) >= length:
-                    places.update(self._by_beginning.get(word[:length], ()))
+            anchored = self._of_word.get(word)
+            places.update(self._anchored(word) if anchored is None else anchored)
         found: dict[int, list[Hit]] = {}
         for place in sorted(places):
             phrase, owners = self._phrases[place]
@@ -265,3 +266,14 @@ class PhraseIndex:
                 for owner, number in owners:
                     found.setdefault(owner, []).append(Hit(number, match.start(), match.end()))
         return found
+
+    def _anchored(self, word: str) -> tuple[int, ...]:
+        """The phrases that may be there when this word was said."""
+        places = list(self._by_word.get(word, ()))
+        for length in self._lengths:
+            if len(word) >= length:
+                places += self._by_beginning.get(word[:length], ())
+        if len(self._of_word) >= _EXPANDED_LIMIT:
+            self._of_word.clear()
+        self._of_word[word] = tuple(places)
+        return self._of_word[word]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -13,10 +13,19 @@ from voicewatch.core.conditions import Condition, Lasting, Not, OfCall
 from voicewatch.core.events import Role
 from voicewatch.core.phrases import Phrase, PhraseIndex
 from voicewatch.core.rule_language import Rule, parse_rules
-from voicewatch.core.said_conditions import Cue, Said, Words
+from voicewatch.core.said_conditions import Cue, Said, SaysAgain, Words
 
-Leaves = tuple[tuple[int, Said], ...]
-"""(rule's place, leaf)."""
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What leaves of any rules ask of an utterance alike: the first of them finds the answer for all."""
+
+    leaf: Said
+    askers: list[tuple[int, Said]]
+    """(rule's place, leaf), `leaf` among them."""
+
+
+Questions = tuple[Question, ...]
 
 
 @dataclass(frozen=True)
@@ -29,14 +38,16 @@ class RuleBook:
     """Name -> examples: what the model process is to compare utterances with."""
     phrases: Mapping[Role, PhraseIndex] = field(default_factory=dict)
     """All phrases that rules look for, by the role whose utterances they are looked for in."""
-    found: Mapping[int, tuple[int, Said]] = field(default_factory=dict)
-    """Leaf's number -> (place, leaf) of those that only an utterance with one of their phrases concerns."""
-    words: Mapping[Role, Leaves] = field(default_factory=dict)
-    """Other leaves that look at what was said, by role."""
-    scores: Mapping[Role, Leaves] = field(default_factory=dict)
-    """Leaves that look at scores, by role."""
-    cues: Mapping[tuple[Role, str], Leaves] = field(default_factory=dict)
-    """Leaves that only an utterance with a certain cue concerns."""
+    found: Mapping[int, Question] = field(default_factory=dict)
+    """By the number of their leaf, those that only an utterance with one of their phrases concerns."""
+    words: Mapping[Role, Questions] = field(default_factory=dict)
+    """Other questions about what was said, by role."""
+    scores: Mapping[Role, Questions] = field(default_factory=dict)
+    """Questions about scores, by role."""
+    cues: Mapping[tuple[Role, str], Questions] = field(default_factory=dict)
+    """Questions that only an utterance with a certain cue concerns."""
+    compared: frozenset[Role] = frozenset()
+    """Roles of which it is asked whether they say something again."""
     timed: tuple[int, ...] = ()
     """Places of rules that time alone can raise."""
     of_call: tuple[int, ...] = ()
@@ -97,29 +108,33 @@ class _Index:
     """A rule book's tables in the making."""
 
     phrases: dict[Role, PhraseIndex] = field(default_factory=lambda: {role: PhraseIndex() for role in Role})
-    found: dict[int, tuple[int, Said]] = field(default_factory=dict)
-    words: dict[Role, list[tuple[int, Said]]] = field(default_factory=lambda: {role: [] for role in Role})
-    scores: dict[Role, list[tuple[int, Said]]] = field(default_factory=lambda: {role: [] for role in Role})
-    cues: dict[tuple[Role, str], list[tuple[int, Said]]] = field(default_factory=dict)
+    found: dict[int, Question] = field(default_factory=dict)
+    words: dict[Role, list[Question]] = field(default_factory=lambda: {role: [] for role in Role})
+    scores: dict[Role, list[Question]] = field(default_factory=lambda: {role: [] for role in Role})
+    cues: dict[tuple[Role, str], list[Question]] = field(default_factory=dict)
+    _known: dict[Hashable, Question] = field(default_factory=dict)
 
     def look_for(self, owner: int, phrases: tuple[Phrase, ...], roles: tuple[Role, ...]) -> None:
         for role in roles:
             self.phrases[role].add(owner, phrases)
 
     def add(self, place: int, leaf: Said) -> None:
+        asked = leaf.asks()
+        question = self._known.get(asked)
+        if question is not None:
+            question.askers.append((place, leaf))
+            return
+        question = self._known[asked] = Question(leaf, [(place, leaf)])
         if isinstance(leaf, Words):
-            self._add_words(place, leaf)
-        elif isinstance(leaf, Cue) and leaf.of_last is None:
-            self.cues.setdefault((leaf.role, leaf.name), []).append((place, leaf))
+            self._add_words(leaf, question)
+        elif isinstance(leaf, Cue):
+            self.cues.setdefault((leaf.role, leaf.name), []).append(question)
         else:
-            (self.words if leaf.by_words else self.scores)[leaf.role].append((place, leaf))
+            (self.words if leaf.by_words else self.scores)[leaf.role].append(question)
 
-    def _add_words(self, place: int, leaf: Words) -> None:
+    def _add_words(self, leaf: Words, question: Question) -> None:
         self.look_for(leaf.number, leaf.phrases, (leaf.role,))
-        if leaf.of_last is None:
-            self.found[leaf.number] = (place, leaf)
-        else:
-            self.words[leaf.role].append((place, leaf))
+        self.found[leaf.number] = question
         if leaf.unless is not None:
             self.look_for(leaf.unless.number, leaf.unless.phrases, (leaf.role,))
         if leaf.reply_to is not None:
@@ -158,6 +173,12 @@ def _indexed(rules: tuple[Rule, ...], source: str, meanings: Mapping[str, tuple[
         {role: tuple(found) for role, found in index.words.items()},
         {role: tuple(found) for role, found in index.scores.items()},
         {key: tuple(found) for key, found in index.cues.items()},
+        frozenset(
+            one.leaf.role
+            for found in index.words.values()
+            for one in found
+            if isinstance(one.leaf, SaysAgain)
+        ),
         tuple(timed),
         tuple(of_call),
         frozenset(restless),

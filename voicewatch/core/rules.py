@@ -6,7 +6,7 @@ together in `rulebook.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from voicewatch.core.conditions import FAILS, Memory, Pieces, Spoken, Track, Verdict
@@ -32,7 +32,7 @@ from voicewatch.core.events import (
     UtteranceScored,
 )
 from voicewatch.core.rule_language import BadRule, Rule
-from voicewatch.core.rulebook import RuleBook, default_rules
+from voicewatch.core.rulebook import Question, RuleBook, default_rules
 from voicewatch.core.said_conditions import Interrupts, Said
 from voicewatch.core.sameness import sameness
 
@@ -93,7 +93,9 @@ class Judge:
         """Rule -> why it cannot be evaluated now."""
         book, found = self.rulebook, {}
         unscored = {one.role for one in self._memory.spoken if one.scored is None}
-        waiting = {place for role in unscored for place, _ in self._leaves_of_scores(role)}
+        waiting = {
+            place for role in unscored for one in self._all_about_scores(role) for place, _ in one.askers
+        }
         for name, place in self._places.items():
             verdict = self._verdict(book.rules[place])
             if place in waiting and not verdict.holds:
@@ -194,15 +196,24 @@ class Judge:
         if isinstance(fact, UtteranceFinal):
             again = spoken.final is not None
             self._hear_words(spoken, fact, again)
-            leaves: Iterable[tuple[int, Said]] = self._concerned_by_words(spoken, again)
+            questions = self._about_words(spoken, again)
         else:
             again, spoken.scored = spoken.scored is not None, fact
-            leaves = self._concerned_by_scores(fact, again)
-        memory = self._memory
-        touched = {place for place, leaf in leaves if leaf.observe(spoken, memory, again)}
+            if not again:
+                self._memory.count(spoken, by_words=False)
+            questions = self._about_scores(fact, again)
+        touched = {place for question in questions for place in self._answer(question, spoken, again)}
         for place in touched:
             self._standings[place].news = True
         return touched | self.rulebook.restless if self.rulebook.restless else touched
+
+    def _answer(self, question: Question, spoken: Spoken, again: bool) -> Iterable[int]:
+        """Places of the rules to which what is found in this utterance matters."""
+        memory = self._memory
+        found = question.leaf.look(spoken, memory)
+        if found is None and not again:
+            return ()
+        return [place for place, leaf in question.askers if leaf.take(found, spoken, memory, again)]
 
     def _hear_words(self, spoken: Spoken, fact: UtteranceFinal, again: bool) -> None:
         spoken.hear(fact)
@@ -210,9 +221,11 @@ class Judge:
         heard = [one for one in self._memory.spoken if one.final is not None and one is not spoken]
         others = [one for one in heard if one.role != spoken.role]
         spoken.before = others[-1] if others else None
-        own = [one for one in heard if one.role == spoken.role][-COMPARED:]
-        spoken.said_before = max((sameness(spoken.carried, one.carried) for one in own), default=0.0)
+        if spoken.role in self.rulebook.compared:
+            own = [one for one in heard if one.role == spoken.role][-COMPARED:]
+            spoken.said_before = max((sameness(spoken.carried, one.carried) for one in own), default=0.0)
         if not again:
+            self._memory.count(spoken, by_words=True)
             talk_ms = self._memory.talk_ms
             talk_ms[spoken.role] = talk_ms.get(spoken.role, 0) + max(0, fact.end_ms - fact.start_ms)
         for other in others[-LOOKS_BACK:]:
@@ -229,29 +242,29 @@ class Judge:
         later = spoken if ours.start_ms > theirs.start_ms else other
         later.interrupted_ms = max(later.interrupted_ms, overlap_ms)
         if later is other:
-            for _, leaf in self.rulebook.words[other.role]:
-                if isinstance(leaf, Interrupts):
-                    leaf.observe(other, self._memory, again=True)
+            for question in self.rulebook.words[other.role]:
+                if isinstance(question.leaf, Interrupts):
+                    self._answer(question, other, again=True)
 
-    def _concerned_by_words(self, spoken: Spoken, again: bool) -> Iterator[tuple[int, Said]]:
+    def _about_words(self, spoken: Spoken, again: bool) -> list[Question]:
         book = self.rulebook
-        yield from book.words[spoken.role]
         if again:
-            yield from (found for found in book.found.values() if found[1].role == spoken.role)
+            found = [one for one in book.found.values() if one.leaf.role == spoken.role]
         else:
-            yield from (book.found[number] for number in spoken.found if number in book.found)
+            found = [book.found[number] for number in spoken.found if number in book.found]
+        return [*book.words[spoken.role], *found]
 
-    def _concerned_by_scores(self, fact: UtteranceScored, again: bool) -> Iterable[tuple[int, Said]]:
-        """The leaves that these scores can say something to."""
+    def _about_scores(self, fact: UtteranceScored, again: bool) -> list[Question]:
+        """What these scores can answer."""
         if again or fact.not_scored:
-            return self._leaves_of_scores(fact.role)
+            return self._all_about_scores(fact.role)
         book = self.rulebook
-        cues = [leaf for name in fact.cues for leaf in book.cues.get((fact.role, name), ())]
+        cues = [one for name in fact.cues for one in book.cues.get((fact.role, name), ())]
         return [*book.scores[fact.role], *cues]
 
-    def _leaves_of_scores(self, role: Role) -> list[tuple[int, Said]]:
+    def _all_about_scores(self, role: Role) -> list[Question]:
         book = self.rulebook
-        cues = [leaf for (whose, _), found in book.cues.items() if whose == role for leaf in found]
+        cues = [one for (whose, _), found in book.cues.items() if whose == role for one in found]
         return [*book.scores[role], *cues]
 
     def _spoken(self, fact: UtteranceFinal | UtteranceScored) -> Spoken:
@@ -291,9 +304,12 @@ class Judge:
     def _look(self, place: int) -> Verdict:
         """How the rule stands. What spoke for it is spent once something newer makes its `clear` hold."""
         rule = self.rulebook.rules[place]
-        if rule.clear is not None and rule.clear.verdict(self._memory).holds and self._is_over(place):
-            for leaf in self.rulebook.speaking_for[place]:
-                self._memory.tracks[leaf.number].matches.clear()
+        if rule.clear is not None:
+            tracks = self._memory.tracks
+            speaking = [tracks[leaf.number].matches for leaf in self.rulebook.speaking_for[place]]
+            if any(speaking) and rule.clear.verdict(self._memory).holds and self._is_over(place):
+                for matches in speaking:
+                    matches.clear()
         return self._verdict(rule)
 
     def _is_over(self, place: int) -> bool:

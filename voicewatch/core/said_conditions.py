@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Literal
 
-from voicewatch.core.conditions import FAILS, HOLDS, Condition, Match, Memory, Pieces, Spoken, Verdict
+from voicewatch.core.conditions import (
+    FAILS,
+    HOLDS,
+    REMEMBERED,
+    Condition,
+    Counted,
+    Match,
+    Memory,
+    Pieces,
+    Spoken,
+    Verdict,
+)
 from voicewatch.core.events import Evidence, Role
 from voicewatch.core.money import largest_sum
 from voicewatch.core.phrases import Hit, Phrase
@@ -40,11 +51,24 @@ class Said(Condition):
     """Whether the final decides, and not the scores."""
 
     def look(self, spoken: Spoken, memory: Memory) -> Match | None:
-        """What this utterance is to the leaf; None if nothing (and then it is not remembered)."""
+        """What this utterance is to the leaf; None if nothing (and then it is not remembered).
+
+        A match is shared by all leaves that ask the same."""
         raise NotImplementedError
 
-    def observe(self, spoken: Spoken, memory: Memory, again: bool) -> bool:
-        """Takes a new or newly scored utterance; whether that could raise something.
+    def asks(self) -> Hashable:
+        """What it asks of an utterance, whatever then is made of the answers: `look` is the same for leaves
+        that ask the same."""
+        asked = [getattr(self, one.name) for one in fields(self) if one.name not in _OF_ANSWERS]
+        return (type(self), *(part.phrases if isinstance(part, Phrases) else part for part in asked))
+
+    @property
+    def counted(self) -> Counted:
+        """The utterances among which `of_last` counts."""
+        return (self.role, self.by_words, self.while_ai)
+
+    def take(self, found: Match | None, spoken: Spoken, memory: Memory, again: bool) -> bool:
+        """Takes what `look` said of a new or newly scored utterance; whether that could raise something.
 
         `again`: the leaf has seen this utterance before and forgets what it thought of it.
         """
@@ -53,12 +77,9 @@ class Said(Condition):
         matches = memory.tracks[self.number].matches
         if again:
             _forget(matches, spoken)
-        found = self.look(spoken, memory)
-        if found is None or found.matched is False:
-            if self.of_last is not None:
-                matches.append(found or Match(spoken, False))  # it fills a place among the last N
+        if found is None:
             return again
-        matches.append(found)
+        _remember(matches, found)
         return True
 
     def verdict(self, memory: Memory) -> Verdict:
@@ -70,7 +91,7 @@ class Said(Condition):
                 hits += 1
                 if hits >= self.count:
                     return HOLDS
-            elif match.matched is None:
+            else:
                 unknown += 1
                 reason = match.reason
         if hits + unknown >= self.count:
@@ -86,8 +107,13 @@ class Said(Condition):
     def window(self, memory: Memory) -> Iterator[Match]:
         """What counts now, the newest first."""
         oldest_ms = 0 if self.within_ms is None else memory.now_ms - self.within_ms
-        for place, match in enumerate(reversed(memory.tracks[self.number].matches)):
-            if place == self.of_last or match.spoken.at_ms < oldest_ms:
+        before, counted = 0, None
+        if self.of_last is not None:
+            counted = self.counted
+            before = memory.counts.get(counted, 0) - self.of_last
+        for match in reversed(memory.tracks[self.number].matches):
+            spoken = match.spoken
+            if spoken.at_ms < oldest_ms or (counted and spoken.places[counted] <= before):
                 return
             yield match
 
@@ -104,6 +130,21 @@ class Said(Condition):
             end=end,
             value=match.value,
         )
+
+
+_OF_ANSWERS = frozenset(("count", "of_last", "within_ms", "quoted", "while_ai"))
+"""Fields that say what is made of the answers."""
+
+
+def _remember(matches: deque[Match], found: Match) -> None:
+    """In the order in which they were said: one that is looked at again keeps its place."""
+    at = len(matches)
+    while at and matches[at - 1].spoken.at_ms > found.spoken.at_ms:
+        at -= 1
+    if at == len(matches):
+        matches.append(found)  # the oldest makes room
+    elif len(matches) < REMEMBERED:
+        matches.insert(at, found)
 
 
 def _forget(matches: deque[Match], spoken: Spoken) -> None:
@@ -130,7 +171,7 @@ class Times(Condition):
             for match in leaf.window(memory):
                 if match.matched:
                     hits.add(match.spoken.utterance_id)
-                elif match.matched is None:
+                else:
                     unknown[match.spoken.utterance_id] = match.reason
         if len(hits) >= self.count:
             return HOLDS
@@ -286,11 +327,13 @@ class SentimentLevel(Said):
         value = spoken.scored.sentiment.score if spoken.scored and spoken.scored.sentiment else None
         if value is None:
             return Match(spoken, None, why_unscored(spoken, "sentiment"))
-        matched = (self.below is not None and value <= self.below) or (
-            self.above is not None and value >= self.above
-        )
+        if not (
+            (self.below is not None and value <= self.below)
+            or (self.above is not None and value >= self.above)
+        ):
+            return None
         start, end = span_of(spoken, "sentiment")
-        return Match(spoken, matched, start=start, end=end, value=value)
+        return Match(spoken, True, start=start, end=end, value=value)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -314,9 +357,10 @@ class SentimentFall(Said):
             and one.scored
             and one.scored.sentiment
         ][-self.from_last :]
-        matched = bool(earlier) and max(earlier) - value >= self.by
+        if not earlier or max(earlier) - value < self.by:
+            return None
         start, end = span_of(spoken, "sentiment")
-        return Match(spoken, matched, start=start, end=end, value=value)
+        return Match(spoken, True, start=start, end=end, value=value)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -332,8 +376,10 @@ class UncertaintyLevel(Said):
         value = getattr(uncertainty, self.part) if uncertainty else None
         if value is None:
             return Match(spoken, None, why_unscored(spoken, self.part, "uncertainty"))
+        if value < self.above:
+            return None
         start, end = span_of(spoken, "uncertainty", self.part)
-        return Match(spoken, value >= self.above, start=start, end=end, value=value)
+        return Match(spoken, True, start=start, end=end, value=value)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -353,8 +399,10 @@ class EscalationLevel(Said):
             return Match(spoken, True)
         if value is None:
             return Match(spoken, None, why_unscored(spoken, "escalation"))
+        if value < self.above:
+            return None
         start, end = span_of(spoken, "escalation")
-        return Match(spoken, value >= self.above, start=start, end=end, value=value)
+        return Match(spoken, True, start=start, end=end, value=value)
 
 
 @dataclass(eq=False, kw_only=True)
