@@ -40,8 +40,17 @@ MAX_BEHIND = 10
 READS_PER_DRAIN = 12
 """Datagrams taken from one socket per 10 ms; more wait in the kernel, which drops when full (a flood)."""
 _HALF_TICK_NS = TICK_NS // 2
-_EARLY_NS = 1_000_000
-"""A timer may fire this much before its time."""
+_EARLY_NS = 2_000_000
+"""A turn wakes up so much before its time, since asyncio's timers are up to a millisecond late: it reads what
+has come and waits for the rest, so that packets leave on the grid."""
+_HANDSHAKE_NS = 6_000_000
+"""A step of a handshake takes up to 4 ms: it is begun when the next tick is farther than this,"""
+_PATIENT_FOR_TICKS = 5
+"""or when none could be begun for so long."""
+_STEPS_OF_AN_ERRAND = 3
+"""Turns of the event loop: the waiter goes on, and who waits for him."""
+_YOUNG_GARBAGE, _GARBAGE_ROUNDS = 700, 10
+"""CPython's own thresholds."""
 _LEAST_TURN_NS = TICK_NS // 4
 """Between two turns at the sockets, so that made-good ticks do not leave as one burst."""
 _SILENT_DBFS = -95.0
@@ -127,6 +136,9 @@ class Engine:
         self._leaving: list[Leg] = []
         self._failed: list[Leg] = []
         self._errands: deque[asyncio.Future[None]] = deque()  # a leg: its offer and MAX_FLIGHTS
+        self._errand_tick = 0
+        self._knocking: list[tuple[_Source, bytes, Any]] = []
+        """What was read and is no media; READS_PER_DRAIN a socket, for packets of media go first."""
         self.legs: list[Leg] = []
         self.rooms: set[Room] = set()
         self.counters = Counters()
@@ -207,40 +219,49 @@ class Engine:
         """Tick until cancelled."""
         gc.collect()
         gc.freeze()
+        gc.disable()  # it would come when an allocation is one too many; `_tidy` comes in lulls
         start_ns = turn_ns = time.monotonic_ns()
         worked_ns = 0
         try:
             while True:
                 half_tick = (turn_ns - start_ns) // _HALF_TICK_NS + 1
                 next_ns = max(start_ns + half_tick * _HALF_TICK_NS, turn_ns + _LEAST_TURN_NS)
-                await asyncio.sleep(max(0.0, (next_ns - time.monotonic_ns()) / 1e9))
-                turn_ns = time.monotonic_ns()
+                await asyncio.sleep(max(0.0, (next_ns - _EARLY_NS - time.monotonic_ns()) / 1e9))
+                woke_ns = time.monotonic_ns()
                 self.drain()
+                worked_ns += time.monotonic_ns() - woke_ns
+                turn_ns = _wait_until(next_ns)
                 ran = self._run_due(start_ns, turn_ns)
+                self._open_doors()
                 now_ns = time.monotonic_ns()
                 worked_ns += now_ns - turn_ns
                 if ran:
                     self._strain(worked_ns / ran / 1e6, now_ns / 1e6)
                     worked_ns = 0
-                self._let_one_go()
+                    _tidy()
+                await self._rest(start_ns + (self.tick + 1) * TICK_NS)
         finally:
+            gc.enable()
             self._epoll.close()
 
     async def lull(self) -> None:
-        """Wait for the moment after a turn when the next one is farthest: the time for handshakes.
-
-        One waiter a turn is let go, so that the work of several never adds up to a late tick.
-        """
+        """Wait for a moment when the next tick is far enough: the time for handshakes."""
         errand: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._errands.append(errand)
         await errand
 
-    def _let_one_go(self) -> None:
+    async def _rest(self, next_tick_ns: int) -> None:
+        """Let waiters go, one after the other, so that the work of several never adds up to a late tick."""
         while self._errands:
+            in_time = next_tick_ns - time.monotonic_ns() > _HANDSHAKE_NS
+            if not in_time and self.tick - self._errand_tick < _PATIENT_FOR_TICKS:
+                return
+            self._errand_tick = self.tick
             errand = self._errands.popleft()
             if not errand.done():  # its waiter was not cancelled
                 errand.set_result(None)
-                return
+                for _ in range(_STEPS_OF_AN_ERRAND):
+                    await asyncio.sleep(0)
 
     def _strain(self, work_ms: float, now_ms: float) -> None:
         """What the work of the last tick means for the encoders."""
@@ -326,13 +347,21 @@ class Engine:
             except Exception as error:  # boundary: what a peer sends may end his leg only
                 self._fail(leg, error)
             return
-        try:
-            source.handshake(data, address)
-            leg.last_seen_ms = now_ms
-            leg.path.follow_nomination()
-        except Exception as error:  # boundary: anybody may send this, so it ends nothing
-            leg.strays += 1
-            log.warning("media_odd_datagram", leg_id=leg.leg_id, **fault(error))
+        self._knocking.append((source, data, address))
+
+    def _open_doors(self) -> None:
+        """Hand on what is not media: tenths of a millisecond each, so when this tick's packets are out."""
+        now_ms = time.monotonic_ns() / 1e6
+        for source, data, address in self._knocking:
+            leg = source.leg
+            try:
+                source.handshake(data, address)
+                leg.last_seen_ms = now_ms
+                leg.path.follow_nomination()
+            except Exception as error:  # boundary: anybody may send this, so it ends nothing
+                leg.strays += 1
+                log.warning("media_odd_datagram", leg_id=leg.leg_id, **fault(error))
+        self._knocking.clear()
 
     def run_tick(self, due_ns: int) -> None:
         """One chunk for everybody."""
@@ -422,3 +451,20 @@ class Engine:
     def _bury(self) -> None:
         while self._failed:
             self.on_failed(self._failed.pop())
+
+
+def _wait_until(at_ns: int) -> int:
+    """Sleep through the rest of it, in the kernel's time; what time it is then."""
+    now_ns = time.monotonic_ns()
+    if now_ns >= at_ns:
+        return now_ns
+    time.sleep(min(at_ns - now_ns, _EARLY_NS) / 1e9)
+    return time.monotonic_ns()
+
+
+def _tidy() -> None:
+    """Look for garbage as CPython would, at a time that suits."""
+    young, middle, old = gc.get_count()
+    if young > _YOUNG_GARBAGE:
+        is_middle = middle > _GARBAGE_ROUNDS
+        gc.collect(2 if is_middle and old > _GARBAGE_ROUNDS else 1 if is_middle else 0)

@@ -95,6 +95,12 @@ class Rendition:
         """Whether a voice is passed on as it came."""
         return self._forwarded is not None
 
+    def change(self, hears: Hears) -> None:
+        """From the next tick on. A resting encoder is warmed here, not when that tick's packets are due."""
+        self.hears = hears
+        self.steady_for = 0
+        self._stop_forwarding()
+
     def render(self, tick: int, backdrop: Backdrop) -> bytes:
         """This tick's packet."""
         if self.hears is not self._sounded and self.hears != self._sounded:
@@ -232,8 +238,7 @@ class Room:
             placed[leg] = part
         for rendition, hears in claimed.items():
             if rendition.hears != hears:
-                rendition.hears = hears
-                rendition.steady_for = 0
+                rendition.change(hears)
         self.by_listener = placed
         self.renditions = list(claimed)
         self._list_listeners()
