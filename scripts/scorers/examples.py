@@ -79,6 +79,13 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
 # ---------------------------------------------------------------- public sets
 
 ANGER = {"anger", "disgust"}
+FEELINGS = {
+    "anger": -4.0, "annoyance": -2.0, "disappointment": -2.5, "disapproval": -1.5, "disgust": -3.5,
+    "embarrassment": -1.5, "fear": -3.0, "grief": -4.0, "nervousness": -1.5, "remorse": -1.5, "sadness": -3.0,
+    "admiration": 3.0, "amusement": 1.5, "approval": 1.5, "caring": 1.5, "desire": 1.0, "excitement": 3.0,
+    "gratitude": 2.5, "joy": 3.5, "love": 3.5, "optimism": 1.5, "pride": 2.5, "relief": 2.0,
+}  # fmt: skip
+"""What a comment with this emotion is on our scale; those without a feeling are 0."""
 
 
 def goemotions(data: Path, *, dev: bool = False) -> Iterator[Example]:
@@ -98,9 +105,22 @@ def goemotions(data: Path, *, dev: bool = False) -> Iterator[Example]:
         # Confusion is uncertainty; its absence says little of it.
         if confused or share("u" + row["text"]) < 0.2:
             yes["uncertain"] = confused
+        felt = [FEELINGS.get(one, 0.0) for one in row["emotions"]]
         yield Example(
-            row["text"], label=one_hot(row["label"]), yes=yes, source="goemotions", group=row["group"]
+            row["text"],
+            label=_comment_label(row["label"], felt),
+            score=sum(felt) / len(felt),
+            yes=yes,
+            source="goemotions",
+            group=row["group"],
         )
+
+
+def _comment_label(label: str, felt: list[float]) -> tuple[float, float, float]:
+    """Beside an emotion that is no feeling (neutral, surprise), a feeling is a weak one."""
+    sure, plainly = one_hot(label), one_hot("neutral")
+    share = 0.3 if label != "neutral" and 0.0 in felt else 0.0
+    return tuple((1 - share) * one + share * other for one, other in zip(sure, plainly, strict=True))  # type: ignore[return-value]
 
 
 def amazon(data: Path) -> Iterator[Example]:
@@ -189,17 +209,26 @@ def _told(header: tuple[str, ...]) -> dict[str, Any]:
     for flag in flags:
         if flag.startswith("~"):
             del yes[FLAGS[flag[1:]]]
+        elif flag.endswith("?"):
+            yes[FLAGS[flag[:-1]]] = 0.5
         else:
             yes[FLAGS[flag]] = 1.0
-    if yes.get("wants_human") or yes.get("angry"):
+    if yes.get("angry") or (yes.get("wants_human") and label == "negative"):
         yes["dissatisfied"] = 1.0
     if label == "positive":
         yes["dissatisfied"] = 0.0
-    return {"label": one_hot(label), "score": float(score), "yes": yes}
+    return {"label": _graded(label, float(score)), "score": float(score), "yes": yes}
+
+
+def _graded(label: str, score: float) -> tuple[float, float, float]:
+    """A weak feeling is nearly none."""
+    weak = 0.2 if abs(score) == 1 else 0.0
+    shares = zip(one_hot(label), one_hot("neutral"), strict=True)
+    return tuple((1 - weak) * one + weak * other for one, other in shares)  # type: ignore[return-value]
 
 
 def _customer(rng: random.Random, each: int) -> Iterator[Example]:
-    for line in lines("customer"):
+    for line in (line for name in ("customer", "requests", "service") for line in lines(name)):
         told = _told(line.header)
         for text in written_out(line.text, rng, each):
             yield Example(text, **told, source="own", group=line.text)
@@ -319,7 +348,7 @@ def _labelled(row: dict[str, Any]) -> Example:
     return Example(
         row["text"],
         context=context,
-        label=one_hot(told["sentiment"]),
+        label=_graded(told["sentiment"], float(told["score"])),
         score=float(told["score"]),
         yes=yes,
         source="utterances",
@@ -356,3 +385,41 @@ def misheard(text: str, rng: random.Random) -> str:
     if rng.random() < 0.2:
         heard = [*rng.choice(FILLERS).split(), *heard]
     return " ".join(heard) or text
+
+
+# ---------------------------------------------------------------- turns before
+
+OPENINGS = (
+    "thank you for calling how can i help you today", "is there anything else i can help you with",
+    "could you give me your account number please", "one moment while i look that up for you",
+    "i can help you with that may i have your name", "i have found your order it is on its way",
+    "let me check that for you", "your balance is forty two dollars", "would you like me to send you a link",
+    "please tell me in a few words what you are calling about", "i am sorry to hear that let me have a look",
+    "the technician is booked for thursday between nine and twelve", "thanks for holding",
+    "can you confirm the postcode for me", "i have sent a code to your phone please read it to me",
+    "i'm sorry i didn't get that could you say it again", "you can change that in the app under settings",
+    "welcome back how may i assist you", "your request has been passed on to the team",
+    "that will be done within five working days", "i understand let me see what i can do",
+    "okay i have updated your address", "do you have the order number at hand", "which product is it about",
+)  # fmt: skip
+IN_A_CALL = 0.3
+
+
+def in_a_call(one: Example) -> Example:
+    """Some turns of no known call are given an ordinary one: what was said before must not change what a
+    turn says by itself."""
+    luck = random.Random("call" + one.text)
+    if one.role != "customer" or one.context or luck.random() > IN_A_CALL:
+        return one
+    said = [("ai", luck.choice(OPENINGS))]
+    if luck.random() < 0.4:
+        said = [("ai", luck.choice(OPENINGS)), ("customer", luck.choice(ORDINARY)), *said]
+    return replace(one, context=tuple(said))
+
+
+ORDINARY = (
+    "yes", "my name is dana miller", "i'm calling about my order", "it's four four one nine",
+    "i have a question about my bill", "okay", "yes that's right", "i can't log in to my account",
+    "i want to change my appointment", "no that's all", "sure one second", "it's about the delivery",
+    "the card ends in seven three", "thank you", "i got a letter from you",
+)  # fmt: skip

@@ -68,7 +68,6 @@ def arguments() -> argparse.Namespace:
 
 def collected(data: Path, without: str | None, part: float) -> list[Example]:
     """All there is to learn from, what is ours also as a recogniser would write it."""
-    rng = random.Random(SEED)
     found = [one for name in SETS if name != without for one in getattr(examples, name)(data)]
     found = [one for one in found if examples.share("part" + one.text) < part]
     own = list(examples.own_text(SEED, 16))
@@ -76,7 +75,8 @@ def collected(data: Path, without: str | None, part: float) -> list[Example]:
         spoken = [replace(one, weight=1.5) for one in examples.labelled(UTTERANCES, "train")]
         own += [*spoken, *spoken]
     found += own
-    found += [replace(one, text=examples.misheard(one.text, rng)) for one in own]
+    found += [replace(one, text=examples.misheard(one.text, random.Random(one.text))) for one in own]
+    found = [examples.in_a_call(one) for one in found]
     return [one for one in found if any(sign.isalpha() for sign in one.text)]
 
 

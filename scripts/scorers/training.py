@@ -31,10 +31,13 @@ LIMIT = 64
 BATCH = 32
 RATE = 6e-5
 HEAD_RATE = 1e-3
+AVERAGED = 0.995
+"""What is kept is a moving average of the weights over some 200 steps: steadier than the last of them."""
 MEANING_WEIGHT = 2.0
 YES_WEIGHT = 1.5
 POSITIVE_WEIGHT = 1.5
 SCORE_WEIGHT = 0.7
+RANKING_WEIGHT = 0.5
 SMOOTHING = 0.05
 KEPT_EACH = 500
 """Steps."""
@@ -142,7 +145,30 @@ def loss_of(logits: Tensor, goal: Goals) -> Tensor:
         (label * goal.label_weight).mean()
         + SCORE_WEIGHT * 5 * (score * goal.score_weight).mean()
         + YES_WEIGHT * (yes * goal.yes_weight).sum(-1).mean() / 3
+        + RANKING_WEIGHT * (_negative_order(logits, goal) + _human_order(logits, goal))
     )
+
+
+def _negative_order(logits: Tensor, goal: Goals) -> Tensor:
+    """Whether negative turns stand before the others, whatever set they are from."""
+    known = goal.label_weight > 0
+    lean = logits[:, 0] - logits[:, 1 : len(SENTIMENTS)].logsumexp(-1)
+    return _order(lean, known & (goal.label[:, 0] >= 0.5), known & (goal.label[:, 0] <= 0.2))
+
+
+def _human_order(logits: Tensor, goal: Goals) -> Tensor:
+    at = YES_NO.index("wants_human")
+    known = goal.yes_weight[:, at] > 0
+    return _order(
+        logits[:, FIRST_YES + at], known & (goal.yes[:, at] > 0.5), known & (goal.yes[:, at] < 0.5)
+    )
+
+
+def _order(values: Tensor, above: Tensor, below: Tensor) -> Tensor:
+    """Surprise at each pair that stands the wrong way round: a smooth 1 - AUC."""
+    if not above.any() or not below.any():
+        return values.sum() * 0
+    return functional.softplus(values[below][None, :] - values[above][:, None]).mean()
 
 
 def forward(network: Network, texts: Texts, batch: Sequence[Example]) -> tuple[Tensor, Tensor]:
@@ -172,7 +198,9 @@ def _earlier(network: Network, texts: Texts, batch: Sequence[Example], relation:
     if not rows:
         return None
     states, there = texts.states(said)
-    states = network.reader(states, there, first=FROZEN)
+    # The reader learns from the turn itself; through its context it would cost as much again.
+    with torch.no_grad():
+        states = network.reader(states, there, first=FROZEN)
     return Earlier(torch.tensor(rows), states, there, torch.tensor(facts))
 
 
@@ -211,11 +239,13 @@ def train(
         [{"params": upper, "peak": RATE}, {"params": heads, "peak": HEAD_RATE}], lr=RATE, weight_decay=0.01
     )
     steps = epochs * -(-len(examples) // BATCH)
+    average = Average([*upper, *heads])
     began, step, shown = time.monotonic(), 0, 0.0
     for epoch in range(epochs):
         for batch in batches(examples, rng):
             done = max(step / steps, (time.monotonic() - began) / (60 * minutes))
             if done >= 1:
+                average.into_weights()
                 return
             for group in optimiser.param_groups:
                 group["lr"] = group["peak"] * min(1.0, step / 150) * (1 - done)
@@ -227,6 +257,7 @@ def train(
             loss.backward()
             torch.nn.utils.clip_grad_norm_([*upper, *heads], 1.0)
             optimiser.step()
+            average.follow()
             shown = 0.98 * shown + 0.02 * loss.item() if step else loss.item()
             step += 1
             if kept is not None and step % KEPT_EACH == 0:
@@ -238,6 +269,29 @@ def train(
                     f"meaning {1 - apart.mean().item():.3f} {minutes_so_far:.1f} min",
                     flush=True,
                 )
+    average.into_weights()
+
+
+class Average:
+    """A moving average of weights in training."""
+
+    def __init__(self, weights: Sequence[Tensor]) -> None:
+        self._weights = weights
+        self._means = [weight.detach().clone() for weight in weights]
+        self._steps = 0
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """After each step; young averages follow faster."""
+        self._steps += 1
+        share = 1 - min(AVERAGED, self._steps / (self._steps + 10))
+        for mean, weight in zip(self._means, self._weights, strict=True):
+            mean.lerp_(weight, share)
+
+    @torch.no_grad()
+    def into_weights(self) -> None:
+        for mean, weight in zip(self._means, self._weights, strict=True):
+            weight.copy_(mean)
 
 
 @torch.inference_mode()
