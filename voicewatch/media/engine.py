@@ -242,6 +242,8 @@ class Engine:
                 await self._rest(start_ns + (self.tick + 1) * TICK_NS)
         finally:
             gc.enable()
+            for errand in self._errands:
+                errand.cancel()
             self._epoll.close()
 
     async def lull(self) -> None:

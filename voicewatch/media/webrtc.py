@@ -57,7 +57,7 @@ be reached answers one of them, or finds us by itself: his checks are answered w
 
 PRIVATE_NAMES = {
     "aioice.ice": ("get_host_addresses", "CONSENT_INTERVAL", "CONSENT_FAILURES"),
-    "aioice.ice.Connection": ("_check_list", "_nominated", "_protocols", "data_received"),
+    "aioice.ice.Connection": ("_check_list", "_nominated", "_protocols", "connect", "data_received"),
     "aioice.ice.StunProtocol": ("transport", "datagram_received", "send_stun"),
     "aiortc.RTCDtlsTransport": ("_rx_srtp", "_tx_srtp"),
     "aiortc.RTCIceTransport": ("_connection",),
@@ -183,13 +183,12 @@ class Connection:
 
     def __init__(
         self,
-        pc: RTCPeerConnection,
         policy: CandidatePolicy,
         lull: Lull,
         on_connected: Callable[[MediaPath], None],
         on_closed: Callable[[], None],
     ) -> None:
-        self._pc = pc
+        self._pc: RTCPeerConnection | None = None
         self._policy = policy
         self._lull = lull
         self._candidates = 0
@@ -199,7 +198,6 @@ class Connection:
         self._on_connected, self._on_closed = on_connected, on_closed
         self._is_connected = self._is_closed = False
         self._limit = asyncio.get_running_loop().call_later(CONNECT_LIMIT_S, self._give_up)
-        pc.on("connectionstatechange", self._state_changed)
 
     async def answer(self, offer: str) -> str:
         """The SDP answer, all our candidates in it. Raises Problem."""
@@ -208,38 +206,43 @@ class Connection:
         except BadOffer as error:
             raise _bad_sdp(str(error)) from None
         self._candidates = screened.candidates
+        await self._lull()
+        if self._is_closed:
+            raise _gone()
+        pc = self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        pc.on("connectionstatechange", lambda: self._state_changed(pc))
         try:
-            return await self._negotiate(screened.sdp)
+            return await self._negotiate(pc, screened.sdp)
         except Exception as error:  # aiortc's parser raises what it likes on bad input (17 kinds were found)
             if self._is_closed:
-                raise Problem(409, "Leg is gone", "a later offer took the seat, or the call ended") from None
+                raise _gone() from None
             words = str(error)[:200] or "malformed attribute"
             raise _bad_sdp(f"the offer cannot be parsed ({type(error).__name__}: {words})") from None
 
-    async def _negotiate(self, offer: str) -> str:
-        transceiver = self._pc.addTransceiver("audio", direction="sendrecv")
+    async def _negotiate(self, pc: RTCPeerConnection, offer: str) -> str:
+        transceiver = pc.addTransceiver("audio", direction="sendrecv")
         transceiver.setCodecPreferences([_OPUS])
         await self._lull()
-        await self._pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        await pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         transceiver._codecs[0].parameters = dict(_OPUS_WANTED)
         setattr(transceiver.sender, "send", _never_start)  # noqa: B010 - replaces a method of a stranger
         setattr(transceiver.receiver, "receive", _never_start)  # noqa: B010
         await self._lull()
-        answer = await self._pc.createAnswer()
+        answer = await pc.createAnswer()
         ice = transceiver.sender.transport.transport._connection
-        self._take_handshakes_slowly(ice)
+        self._connect_slowly(ice)
         await self._lull()
-        await self._pc.setLocalDescription(answer)
+        await pc.setLocalDescription(answer)
         courtesy = Courtesy(ice)
         for protocol in ice._protocols:
             careful = partial(courtesy.send, protocol.send_stun)
             setattr(protocol, "send_stun", careful)  # noqa: B010 - replaces a method of a stranger
         self._digits_type, self._takes_keys = digits_type(offer), takes_keys(offer)
-        return with_digits(str(self._pc.localDescription.sdp), offer)
+        return with_digits(str(pc.localDescription.sdp), offer)
 
-    def _take_handshakes_slowly(self, ice: Any) -> None:
-        """A flight of DTLS costs milliseconds of arithmetic: it is begun in a lull, one flight in each."""
-        received = ice.data_received
+    def _connect_slowly(self, ice: Any) -> None:
+        """What costs milliseconds of arithmetic is begun in a lull: checks, keys, each flight of DTLS."""
+        received, connect = ice.data_received, ice.connect
 
         async def later(data: bytes, component: int) -> None:
             await self._lull()
@@ -251,7 +254,14 @@ class Connection:
                 self._flights.add(flight)
                 flight.add_done_callback(self._flights.discard)
 
-        ice.data_received = take
+        async def connect_in_lulls() -> None:
+            await self._lull()
+            if self._is_closed:
+                raise ConnectionError("closed before it began")
+            await connect()
+            await self._lull()
+
+        ice.data_received, ice.connect = take, connect_in_lulls
 
     async def trickle(self, fragment: str) -> None:
         """Add candidates of an SDP fragment. Raises Problem. The end of candidates needs no action."""
@@ -263,6 +273,9 @@ class Connection:
         for text in screened.candidates:
             candidate = candidate_from_sdp(text)
             candidate.sdpMLineIndex = 0
+            await self._lull()
+            if self._pc is None or self._is_closed:
+                raise _gone()
             await self._pc.addIceCandidate(candidate)
 
     async def close(self) -> None:
@@ -271,15 +284,16 @@ class Connection:
         self._limit.cancel()
         for flight in self._flights:
             flight.cancel()
-        await self._pc.close()
+        if self._pc is not None:
+            await self._pc.close()
 
-    def _state_changed(self) -> None:
-        state = self._pc.connectionState
+    def _state_changed(self, pc: RTCPeerConnection) -> None:
+        state = pc.connectionState
         if state == "connected" and not self._is_connected and not self._is_closed:
             self._is_connected = True
             self._limit.cancel()
-            cname = _cname(self._pc.localDescription.sdp)
-            path = MediaPath(self._pc, cname, self._digits_type, takes_keys=self._takes_keys)
+            cname = _cname(pc.localDescription.sdp)
+            path = MediaPath(pc, cname, self._digits_type, takes_keys=self._takes_keys)
             self._on_connected(path)
         elif state in ("failed", "closed"):
             self._give_up()
@@ -309,9 +323,9 @@ class WebRtc:
 
     async def warm_up(self) -> None:
         """Load what the first offer would load: 40 ms of imports, and keys, in the middle of other calls."""
-        caller, called = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
+        caller = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         caller.addTransceiver("audio").setCodecPreferences([_OPUS])
-        connection = Connection(called, self._policy, _at_once, lambda path: None, lambda: None)
+        connection = Connection(self._policy, _at_once, lambda path: None, lambda: None)
         await caller.setLocalDescription(await caller.createOffer())
         await connection.answer(str(caller.localDescription.sdp))
         await asyncio.gather(connection.close(), caller.close())
@@ -319,8 +333,7 @@ class WebRtc:
     def connection(
         self, on_connected: Callable[[MediaPath], None], on_closed: Callable[[], None]
     ) -> Connection:
-        pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        return Connection(pc, self._policy, self._lull, on_connected, on_closed)
+        return Connection(self._policy, self._lull, on_connected, on_closed)
 
 
 async def _at_once() -> None:
@@ -346,6 +359,10 @@ def _payload_type(transceiver: RTCRtpTransceiver) -> int:
 
 async def _never_start(*_: object) -> None:
     """Stands for aiortc's RTP sender and receiver, so that their tasks and threads never come to be."""
+
+
+def _gone() -> Problem:
+    return Problem(409, "Leg is gone", "a later offer took the seat, or the call ended")
 
 
 def _bad_sdp(detail: str) -> Problem:
