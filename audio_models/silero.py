@@ -9,11 +9,13 @@ spectra, four convolutions, one LSTM, for all legs that ask together. The result
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from audio_models.api import Asked, MissingModel
@@ -22,13 +24,16 @@ WINDOW = 576
 """Samples of one question: 512 that are judged and the 64 before them."""
 HIDDEN = 128
 SPECTRUM, HOP, BINS = 256, 128, 129
+FRAMES, PAD = 4, SPECTRUM // 4
+ROOM = 64
+"""Windows encoded at once; more are taken in turns."""
 ASSET = "silero_vad_v6.onnx"
 
 Floats = NDArray[np.float32]
 
 
 class SileroJudge:
-    """See `SpeechJudge`. Its memory of a leg is the LSTM's two states."""
+    """See `SpeechJudge`. Its memory of a leg is the LSTM's two states. Not for several threads at once."""
 
     name = "silero"
     window = WINDOW
@@ -36,99 +41,154 @@ class SileroJudge:
     def __init__(self) -> None:
         """Raises MissingModel."""
         self._net = _net()
+        self._room = _Room()
 
     def judge(self, asked: Sequence[Asked]) -> list[list[float]]:
         """See `SpeechJudge.judge`. All windows are encoded together, the legs remember in step."""
         if not asked:
             return []
-        counts = [len(one.windows) for one in asked]
-        heard = np.split(self._net.encode(np.concatenate([one.windows for one in asked])), np.cumsum(counts))
+        # The most asked come first: those that go on at each step are then the first few rows.
+        order = sorted(range(len(asked)), key=lambda number: -len(asked[number].windows))
+        counts = [len(asked[number].windows) for number in order]
+        heard = self._encoded(np.concatenate([asked[number].windows for number in order]))
+        firsts = np.cumsum([0, *counts[:-1]])
+        going_on = [sum(at < count for count in counts) for at in range(counts[0])]
+        states = self._net.remember(
+            [heard[firsts[:legs] + at] for at, legs in enumerate(going_on)],
+            np.stack([_remembered(asked[number]) for number in order]),
+        )
         answers: list[list[float]] = [[] for _ in asked]
-        for at in range(max(counts)):
-            going_on = [number for number, count in enumerate(counts) if at < count]
-            before = np.stack([_remembered(asked[number]) for number in going_on])
-            now = np.stack([heard[number][at] for number in going_on])
-            probabilities, after = self._net.remember(now, before)
-            for row, number in enumerate(going_on):
-                asked[number].memory.state = after[row]
-                answers[number].append(float(probabilities[row]))
+        for row, number in enumerate(order):
+            asked[number].memory.state = states.after[row]
+            answers[number] = states.probabilities[: counts[row], row].tolist()
         return answers
+
+    def _encoded(self, windows: Floats) -> Floats:
+        if len(windows) <= ROOM:
+            return self._net.encode(windows, self._room)
+        parts = range(0, len(windows), ROOM)
+        return np.concatenate([self._net.encode(windows[at : at + ROOM], self._room) for at in parts])
 
 
 def _remembered(asked: Asked) -> Floats:
     return asked.memory.state if asked.memory.state is not None else np.zeros(2 * HIDDEN, np.float32)
 
 
+@dataclass(frozen=True)
+class _States:
+    """Probabilities [steps, legs], unused where a leg had no such step; states [legs, 2 x 128] at the end."""
+
+    probabilities: Floats
+    after: Floats
+
+
 class _Net:
-    """The weights, laid out for products with a batch of legs on the left."""
+    """The weights, laid out for products with a batch of legs on the left.
+
+    A bias is one more row of its weight, met by a column of ones; what a sigmoid reads is halved, because
+    sigmoid(x) = (1 + tanh(x / 2)) / 2, so that all gates open with one tanh. Where a convolution's kernel
+    meets nothing but padding its weights are left out.
+    """
 
     def __init__(self, tensors: dict[str, Floats]) -> None:
-        self._basis = np.ascontiguousarray(tensors["encoder.feature_extractor.forward_basis_buffer"][:, 0].T)
+        basis = tensors["encoder.feature_extractor.forward_basis_buffer"][:, 0]
+        self._hann = np.ascontiguousarray(basis[0])  # of the constant: the basis is a windowed Fourier one
+        _require_fourier(basis, self._hann)
         layers = [
             (tensors[f"encoder.conv_layers.{at}.weight"], tensors[f"encoder.conv_layers.{at}.bias"])
             for at in range(4)
         ]
-        # [out, in, tap] becomes [tap * in, out]: a convolution is one product with the taps side by side.
-        self._convolutions = [
-            (np.ascontiguousarray(weight.transpose(2, 1, 0).reshape(-1, weight.shape[0])), bias)
-            for weight, bias in layers
-        ]
-        # Of the last layer's single frame only the middle tap meets anything but padding.
-        last, bias = layers[3]
-        self._convolutions[3] = (np.ascontiguousarray(last[:, :, 1].T), bias)
-        self._from_input = np.ascontiguousarray(tensors["onnx::LSTM_209"][0].T)
-        self._from_hidden = np.ascontiguousarray(tensors["onnx::LSTM_210"][0].T)
-        self._gate_bias = tensors["onnx::LSTM_211"][0].reshape(2, 4 * HIDDEN).sum(axis=0)
-        self._out = tensors["decoder.conv1d.weight"].reshape(HIDDEN)
-        self._out_bias = float(tensors["decoder.conv1d.bias"][0])
+        self._first, self._second = (_side_by_side(*layers[at]) for at in range(2))
+        # The third layer's one frame meets padding with its first tap, the fourth's with all but the middle.
+        self._third = _side_by_side(layers[2][0][:, :, 1:], layers[2][1])
+        self._fourth = _side_by_side(layers[3][0][:, :, 1:2], layers[3][1])
+        halved = np.repeat(np.array([0.5, 0.5, 0.5, 1], np.float32), HIDDEN)  # input, output, forget; cell
+        gate_bias = tensors["onnx::LSTM_211"][0].reshape(2, 4 * HIDDEN).sum(axis=0)
+        from_input = np.concatenate([tensors["onnx::LSTM_209"][0].T, gate_bias[None]])
+        self._from_input = np.ascontiguousarray(from_input * halved)
+        self._from_hidden = np.ascontiguousarray(tensors["onnx::LSTM_210"][0].T * halved)
+        self._out = tensors["decoder.conv1d.weight"].reshape(HIDDEN) / 2
+        self._out_bias = np.float32(tensors["decoder.conv1d.bias"][0] / 2)
 
-    def remember(self, heard: Floats, before: Floats) -> tuple[Floats, Floats]:
-        """[legs, 512] of `encode`, states [legs, 2 x 128] -> probabilities [legs], the states after."""
-        hidden, cell = before[:, :HIDDEN], before[:, HIDDEN:]
-        gates = heard + hidden @ self._from_hidden
-        # ONNX orders the gates input, output, forget, cell.
-        opened = _sigmoid(gates[:, : 3 * HIDDEN])
-        cell = opened[:, 2 * HIDDEN :] * cell + opened[:, :HIDDEN] * np.tanh(gates[:, 3 * HIDDEN :])
-        hidden = opened[:, HIDDEN : 2 * HIDDEN] * np.tanh(cell)
-        probabilities = _sigmoid(np.maximum(hidden, 0) @ self._out + self._out_bias)
-        return probabilities, np.concatenate([hidden, cell], axis=1)
+    def remember(self, heard: Sequence[Floats], before: Floats) -> _States:
+        """Steps of `encode` ([legs going on, 512], ever fewer legs) on states [legs, 2 x 128]."""
+        hidden, cell = before[:, :HIDDEN].copy(), before[:, HIDDEN:].copy()
+        said = np.zeros((len(heard), *hidden.shape), np.float32)
+        for at, given in enumerate(heard):
+            legs = len(given)
+            gates = hidden[:legs] @ self._from_hidden
+            gates += given
+            np.tanh(gates, out=gates)
+            opened = gates[:, : 3 * HIDDEN]
+            opened += 1
+            opened *= 0.5
+            kept = cell[:legs]
+            kept *= gates[:, 2 * HIDDEN : 3 * HIDDEN]
+            kept += gates[:, :HIDDEN] * gates[:, 3 * HIDDEN :]
+            np.multiply(gates[:, HIDDEN : 2 * HIDDEN], np.tanh(kept), out=hidden[:legs])
+            said[at, :legs] = hidden[:legs]
+        np.maximum(said, 0, out=said)
+        probabilities = 0.5 + 0.5 * np.tanh(said @ self._out + self._out_bias)
+        return _States(probabilities, np.concatenate([hidden, cell], axis=1))
 
-    def encode(self, windows: Floats) -> Floats:
-        """[windows, 576] -> what the LSTM's gates hear of each, [windows, 512]."""
+    def encode(self, windows: Floats, room: _Room) -> Floats:
+        """[windows, 576], at most ROOM -> what the LSTM's gates hear of each, [windows, 512]."""
         count = len(windows)
-        padded = np.concatenate([windows, windows[:, -2 : -2 - SPECTRUM // 4 : -1]], axis=1)
-        frames = np.empty((count, 4, SPECTRUM), np.float32)
-        for at in range(4):
-            frames[:, at] = padded[:, at * HOP : at * HOP + SPECTRUM]
-        parts = frames.reshape(-1, SPECTRUM) @ self._basis
-        real, imaginary = parts[:, :BINS], parts[:, BINS:]
-        spectra = np.sqrt(real * real + imaginary * imaginary).reshape(count, 4, BINS)
-        first = self._convolved(0, spectra, stride=1)
-        second = self._convolved(1, first, stride=2)
-        third = self._convolved(2, second, stride=2)
-        weight, bias = self._convolutions[3]
-        heard: Floats = np.maximum(third[:, 0] @ weight + bias, 0) @ self._from_input + self._gate_bias
+        room.padded[:count, :WINDOW] = windows
+        room.padded[:count, WINDOW:] = windows[:, -2 : -2 - PAD : -1]
+        frames = np.multiply(room.frames[:count], self._hann, out=room.windowed[:count])
+        np.abs(np.fft.rfft(frames), out=room.spectra[:count, 1:-1])
+        room.taps[0][:count, :, :-1] = room.beside[0][:count]
+        first = room.taps[0][:count].reshape(count * FRAMES, -1) @ self._first
+        np.maximum(first.reshape(count, FRAMES, -1), 0, out=room.first[:count, 1:])
+        room.taps[1][:count, :, :-1] = room.beside[1][:count]
+        second = room.taps[1][:count].reshape(count * FRAMES // 2, -1) @ self._second
+        third = _above_zero(np.maximum(second, 0, out=second).reshape(count, -1), self._third)
+        fourth = _above_zero(third, self._fourth)
+        heard: Floats = fourth @ self._from_input[:-1]
+        heard += self._from_input[-1]
         return heard
 
-    def _convolved(self, layer: int, heard: Floats, stride: int) -> Floats:
-        """Three taps, padded by one on both sides, then what is above zero; [windows, time, channels]."""
-        weight, bias = self._convolutions[layer]
-        windows, length, channels = heard.shape
-        count = (length - 1) // stride + 1
-        taps = np.zeros((windows, count, 3 * channels), np.float32)
-        taps[:, 1:, :channels] = heard[:, stride - 1 :: stride][:, : count - 1]
-        taps[:, :, channels : 2 * channels] = heard[:, ::stride]
-        behind = heard[:, 1::stride]
-        taps[:, : behind.shape[1], 2 * channels :] = behind
-        out: Floats = taps.reshape(windows * count, 3 * channels) @ weight
-        out += bias
-        np.maximum(out, 0, out=out)
-        return out.reshape(windows, count, -1)
+
+class _Room:
+    """Memory of one judge's encoding, and views of it: making them costs more than what they are for."""
+
+    def __init__(self) -> None:
+        self.padded = np.empty((ROOM, WINDOW + PAD), np.float32)
+        self.frames = as_strided(self.padded, (ROOM, FRAMES, SPECTRUM), (4 * (WINDOW + PAD), 4 * HOP, 4))
+        self.windowed = np.empty((ROOM, FRAMES, SPECTRUM), np.float32)
+        # Frames of nothing, before and behind, are what convolutions are padded with.
+        self.spectra = np.zeros((ROOM, FRAMES + 2, BINS), np.float32)
+        self.first = np.zeros((ROOM, FRAMES + 1, HIDDEN), np.float32)
+        self.beside = (_beside(self.spectra, FRAMES, 1), _beside(self.first, FRAMES // 2, 2))
+        self.taps = [np.ones((*view.shape[:2], view.shape[2] + 1), np.float32) for view in self.beside]
 
 
-def _sigmoid(values: Floats) -> Floats:
-    half = np.float32(0.5)
-    return np.asarray(half + half * np.tanh(half * values), np.float32)
+def _beside(heard: Floats, count: int, stride: int) -> Floats:
+    """Three frames side by side, `count` times: [windows, time, channels] -> [windows, count, 3 channels]."""
+    windows, length, channels = heard.shape
+    return as_strided(
+        heard, (windows, count, 3 * channels), (4 * channels * length, 4 * channels * stride, 4)
+    )
+
+
+def _require_fourier(basis: Floats, hann: Floats) -> None:
+    turns = np.outer(np.arange(BINS), np.arange(SPECTRUM)) * (2 * np.pi / SPECTRUM)
+    expected = np.concatenate([np.cos(turns), -np.sin(turns)]) * hann
+    if basis.shape != expected.shape or np.abs(basis - expected).max() > 1e-5:
+        raise ValueError("spectra are not what they were")
+
+
+def _side_by_side(weight: Floats, bias: Floats) -> Floats:
+    """[out, in, tap] as [tap * in + 1, out]: a convolution is one product with the taps side by side."""
+    taps = weight.transpose(2, 1, 0).reshape(-1, weight.shape[0])
+    return np.ascontiguousarray(np.concatenate([taps, bias[None]]), np.float32)
+
+
+def _above_zero(heard: Floats, weight: Floats) -> Floats:
+    product: Floats = heard @ weight[:-1]
+    product += weight[-1]
+    return np.maximum(product, 0, out=product)
 
 
 # ---------------------------------------------------------------- the file
