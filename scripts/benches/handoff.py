@@ -17,7 +17,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,8 @@ class Host:
         self._facts: list[tuple[int, dict[str, Any]]] = []
         self._told = asyncio.Condition()
         self._ready = asyncio.Event()
+        self.ticks: list[tuple[int, float, float]] = []
+        """When due (CLOCK_MONOTONIC, ns), how late its packets were out, what of that was computing, ms."""
 
     async def start(self) -> None:
         pipe = asyncio.subprocess.PIPE
@@ -71,7 +73,7 @@ class Host:
             self._address,
             stdin=pipe,
             stdout=pipe,
-            limit=1 << 20,
+            limit=1 << 24,
             preexec_fn=settle_server,
         )
         self._reading = asyncio.create_task(self._read())
@@ -114,6 +116,8 @@ class Host:
                 async with self._told:
                     self._facts.append((said["mono_ns"], said["fact"]))
                     self._told.notify_all()
+            elif "ticks" in said:
+                self.ticks = [(due, late, computed) for due, late, computed in said["ticks"]]
             elif "reply" in said:
                 self._waiting[said["reply"]].set_result(said["result"])
             else:
@@ -123,7 +127,12 @@ class Host:
         assert self._process.stdin is not None
         self._process.stdin.close()
         await self._process.wait()
-        self._reading.cancel()
+        await self._reading  # to the last line
+
+    def latest(self, start_ns: int, end_ns: int) -> tuple[float, float]:
+        """Of the ticks between: the latest one's lateness, and what of it was computing, ms."""
+        between = [(late, computed) for due, late, computed in self.ticks if start_ns <= due <= end_ns]
+        return max(between, default=(0.0, 0.0))
 
 
 class Customer(LoadLeg):
@@ -235,8 +244,19 @@ async def one_call(
     return customer, moments
 
 
-async def measure(host: Host, thief: Thief, handoffs: int) -> tuple[dict[str, list[Change]], float]:
-    """By kind, and of those in whose time nothing was stolen; how late the generator was."""
+@dataclass(frozen=True)
+class Lateness:
+    """Around one change: of the latest tick when its packets were out, and what was stolen."""
+
+    late_ms: float
+    computing_ms: float
+    stolen_ms: int
+
+
+async def measure(
+    host: Host, thief: Thief, handoffs: int
+) -> tuple[dict[str, list[Change]], dict[str, list[Lateness]], float]:
+    """By kind, and of those in whose time nothing was stolen; how late server and generator were."""
     pacer = Pacer()
     await host.start()
     sending = asyncio.gather(pacer.run(), thief.watch())
@@ -252,13 +272,21 @@ async def measure(host: Host, thief: Thief, handoffs: int) -> tuple[dict[str, li
         case: [look_at(customer.heard, at_ns, hz) for at_ns, hz in moments]
         for case, (customer, moments) in zip(CASES, calls, strict=True)
     }
+    windows = {
+        case: [(at_ns - BEFORE_NS, at_ns + AFTER_NS) for at_ns, _ in moments]
+        for case, (_, moments) in zip(CASES, calls, strict=True)
+    }
+    lateness = {
+        case: [Lateness(*host.latest(*window), thief.took_ms(*window)) for window in windows[case]]
+        for case in CASES
+    }
     found[UNDISTURBED] = [
         change
-        for case, (_, moments) in zip(CASES, calls, strict=True)
-        for change, (at_ns, _) in zip(found[case], moments, strict=True)
-        if thief.took_ms(at_ns - BEFORE_NS, at_ns + AFTER_NS) == 0
+        for case in CASES
+        for change, late in zip(found[case], lateness[case], strict=True)
+        if late.stolen_ms == 0
     ]
-    return found, pacer.late_ms
+    return found, lateness, pacer.late_ms
 
 
 def settle_server() -> None:
@@ -326,13 +354,28 @@ def rows_of(found: dict[str, list[Change]]) -> list[dict[str, Any]]:
     return rows
 
 
+def lateness_rows(lateness: dict[str, list[Lateness]]) -> list[dict[str, Any]]:
+    """The latest tick around each change: its lateness, and how much of that we computed."""
+    every = [one for case in CASES for one in lateness[case]]
+    measured = {
+        "latest_tick_ms": [one.late_ms for one in every],
+        "latest_tick_computing_ms": [one.computing_ms for one in every],
+        "latest_tick_kept_waiting_ms": [one.late_ms - one.computing_ms for one in every],
+    }
+    return [
+        {"name": f"{name}_{which}, all", "value": value, "unit": "ms", "changes": len(every)}
+        for name, values in measured.items()
+        for which, value in spread(values).items()
+    ]
+
+
 async def main(arguments: argparse.Namespace) -> None:
     if len(CORES) > 1:  # not real-time: what counts is stamped by the kernel as it leaves the server
         os.sched_setaffinity(0, set(CORES[:-1]))
     load = round(os.getloadavg()[0], 2)
     host, thief = Host("127.0.0.1"), Thief()
-    found, late_ms = await measure(host, thief, arguments.each)
-    rows = rows_of(found)
+    found, lateness, late_ms = await measure(host, thief, arguments.each)
+    rows = rows_of(found) + lateness_rows(lateness)
     machine = {
         "cores": len(CORES),
         "load_1m_before": load,
@@ -342,7 +385,10 @@ async def main(arguments: argparse.Namespace) -> None:
         "generator_late_ms": round(late_ms, 1),
     }
     if arguments.json:
-        details = {case: [asdict(one) for one in changes] for case, changes in found.items()}
+        details = {
+            case: [asdict(one) | asdict(late) for one, late in zip(found[case], lateness[case], strict=True)]
+            for case in CASES
+        }
         print(
             json.dumps(
                 {"schema": 1, "bench": "handoff", "machine": machine, "measures": rows, "changes": details}

@@ -41,6 +41,30 @@ class Nowhere:
         return True
 
 
+class Watch:
+    """How late each tick's packets were out, and how much of that this process spent computing."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.ticks: list[tuple[int, float, float]] = []
+        """(due, late_ms, computed_ms); what was computed since the tick before counts."""
+        self._engine, self._run, self._after = engine, engine.run_tick, engine.after_tick
+        self._rested_ns = time.thread_time_ns()
+        setattr(engine, "run_tick", self._run_tick)  # noqa: B010 - around a method of a stranger
+        engine.after_tick = self._packets_out
+
+    def _run_tick(self, due_ns: int) -> None:
+        self._began_ns, self._computed_ns = time.monotonic_ns(), time.thread_time_ns()
+        self._run(due_ns)
+        self._rested_ns = time.thread_time_ns()
+
+    def _packets_out(self, tick: int, due_ns: int) -> None:
+        late_ns = time.monotonic_ns() - due_ns
+        before_ns = min(max(0, self._began_ns - due_ns), self._computed_ns - self._rested_ns)
+        computed_ns = before_ns + time.thread_time_ns() - self._computed_ns
+        self.ticks.append((due_ns, late_ns / 1e6, computed_ns / 1e6))
+        self._after(tick, due_ns)
+
+
 async def obey(bridge: Bridge, message: Message) -> dict[str, Any]:
     match message:
         case OpenCall():
@@ -85,6 +109,7 @@ async def main(address: str) -> None:
         signal=lambda signals: None,
         now_ns=time.monotonic_ns,
     )
+    watch = Watch(engine)
     ticking = asyncio.create_task(engine.run())
     lines = asyncio.StreamReader(limit=1 << 20)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
@@ -92,6 +117,7 @@ async def main(address: str) -> None:
     while line := await lines.readline():
         wanted = json.loads(line)
         say({"reply": wanted["id"], "result": await obey(bridge, parse_message(wanted["message"]))})
+    say({"ticks": watch.ticks})
     await bridge.close()
     ticking.cancel()
 
