@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.media.test_leg import new_leg, spoken, wire
+from tests.media.test_room import arrives
 from voicewatch.core.events import Dtmf
 from voicewatch.core.redaction import masked
 from voicewatch.media import rtp
@@ -46,7 +47,7 @@ def test_a_key_in_the_voice_is_neither_loss_nor_delay() -> None:
             data = rtp.build(110, n, 40 * 960, 7, event(7, (n - 39) * 960, end=n >= 47))
         else:
             data = wire(n, packet, 20)
-        leg.receive(data, n * 20.0)
+        arrives(leg, data, n * 20.0)
         leg.advance()
     for _ in range(5):
         leg.advance()

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tests.media.test_room import Wire
+from tests.media.test_room import Wire, arrives
 from tests.support.peers import level_at
 from voicewatch.demo.scenarios import clip_samples, list_scenarios, load_scenario
 from voicewatch.media import rtp
@@ -50,7 +50,7 @@ class Peer:
         number = len(self.said)
         self.said.append(self._encoder.encode(np.ascontiguousarray(chunk).ctypes.data))
         if not lost:
-            self.leg.receive(rtp.build(111, number, number * 960, 7, self.said[-1]), number * 20.0)
+            arrives(self.leg, rtp.build(111, number, number * 960, 7, self.said[-1]), number * 20.0)
 
     @property
     def got(self) -> list[bytes]:
@@ -226,7 +226,7 @@ def test_packets_of_another_length_are_mixed(line: Line, lasts_ms: int) -> None:
         pcm = (6_000 * np.sin(2 * np.pi * 300 * at)).astype(np.int16)
         size = LIBRARY.encode(encoder._state_at, pcm.ctypes.data, samples, out, MAX_PACKET_BYTES)
         sent.append(out.raw[:size])
-        ai.leg.receive(rtp.build(111, n, n * 48 * lasts_ms, 7, sent[-1]), n * lasts_ms * 1.0)
+        arrives(ai.leg, rtp.build(111, n, n * 48 * lasts_ms, 7, sent[-1]), n * lasts_ms * 1.0)
         while line.engine.tick * 20 < n * lasts_ms:
             line.tick({})
     assert not set(customer.got) & set(sent)

@@ -7,7 +7,7 @@ import ctypes
 import numpy as np
 import pytest
 
-from tests.media.test_room import Wire
+from tests.media.test_room import Wire, arrives
 from voicewatch.media import rtp
 from voicewatch.media.leg import Leg
 from voicewatch.media.opus import CHUNK_SAMPLES, MAX_PACKET_BYTES, Decoder, Encoder, OpusLibrary
@@ -46,7 +46,7 @@ def handed_on(leg: Leg, arrivals: list[tuple[float, bytes]], ticks: int) -> list
     for tick in range(ticks):
         while due and due[0][0] <= tick * 20:
             at_ms, data = due.pop(0)
-            leg.receive(data, at_ms)
+            arrives(leg, data, at_ms)
         leg.advance()
         got += leg.packets
     return got

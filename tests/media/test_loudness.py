@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import freqz
 
-from tests.media.test_room import Wire
+from tests.media.test_room import Wire, arrives
 from tests.support.peers import level_at
 from voicewatch.media import rtp
 from voicewatch.media.engine import Engine
@@ -100,7 +100,7 @@ def test_listeners_hear_the_agent_as_loud_as_the_ai_and_what_is_kept_is_untouche
     for n in range(200):
         for leg, (hz, level, encoder) in speaking.items():
             packet = encoder.encode(sine(hz, level).ctypes.data)
-            leg.receive(rtp.build(111, n, n * 960, 5, packet), n * 20.0)
+            arrives(leg, rtp.build(111, n, n * 960, 5, packet), n * 20.0)
         engine.tick += 1
         engine.run_tick(n * 20_000_000)
     heard = np.zeros((50, CHUNK_SAMPLES), np.int16)

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tests.media.conftest import Pipe
+from tests.media.test_room import arrives
 from tests.support.peers import level_at
 from tests.support.stage import director
 from voicewatch.core.audibility import HOLD
@@ -31,6 +32,7 @@ from voicewatch.media.engine import TICK_NS, Engine
 from voicewatch.media.feeds import Feeds
 from voicewatch.media.opus import CHUNK_SAMPLES, SAMPLE_RATE_HZ, Decoder, Encoder, OpusLibrary
 from voicewatch.media.prompt import Prompts
+from voicewatch.media.srtp import Slot
 from voicewatch.processes.messages import AttachLeg, Audio, OpenCall, OpenStream, Packets, SetAudibility
 from voicewatch.settings import MediaSettings
 
@@ -58,13 +60,17 @@ class Wire:
 
     def follow_nomination(self) -> None: ...
 
-    def unprotect(self, data: bytes) -> bytes:
-        return data
+    def unprotect(self, slot: Slot, size: int) -> int:
+        return size
 
     unprotect_rtcp = unprotect
 
-    def send(self, packet: bytes) -> bool:
-        self.sent.append(packet[12:])
+    def seal(self, slot: Slot, size: int) -> bytes:
+        payload: bytes = slot.bytes[12:size]
+        return payload
+
+    def send(self, sealed: bytes) -> bool:
+        self.sent.append(sealed)
         return True
 
     def send_rtcp(self, packet: bytes) -> bool:
@@ -297,7 +303,7 @@ class Walk:
             )
             number = person.sequence = person.sequence + 1
             packet = rtp.build(PAYLOAD_TYPE, number & 0xFFFF, number * rtp.TICKS_PER_CHUNK, 9, said)
-            person.leg.receive(packet, self.now_ns / 1e6)
+            arrives(person.leg, packet, self.now_ns / 1e6)
         self.engine.tick += 1
         self.engine.run_tick(self.now_ns)
 

@@ -10,10 +10,13 @@ import pytest
 from tests.support.peers import level_at
 from voicewatch.media import rtp
 from voicewatch.media.backdrop import Backdrop
-from voicewatch.media.leg import Leg
+from voicewatch.media.leg import Leg, deliver
 from voicewatch.media.opus import CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary
 from voicewatch.media.room import WARM_CHUNKS, Room
+from voicewatch.media.srtp import Slot
 from voicewatch.media.voice import VoiceDetector
+
+SLOT = Slot()
 
 
 class Wire:
@@ -27,20 +30,30 @@ class Wire:
 
     def follow_nomination(self) -> None: ...
 
-    def unprotect(self, data: bytes) -> bytes | None:
-        return data
+    def unprotect(self, slot: Slot, size: int) -> int:
+        return size
 
-    def unprotect_rtcp(self, data: bytes) -> bytes | None:
-        return data
+    unprotect_rtcp = unprotect
 
-    def send(self, packet: bytes) -> bool:
-        parsed = rtp.parse(packet)
+    def seal(self, slot: Slot, size: int) -> bytes:
+        sealed: bytes = slot.bytes[:size]
+        return sealed
+
+    def send(self, sealed: bytes) -> bool:
+        parsed = rtp.parse(sealed)
         assert parsed is not None
         self.sent.append(parsed)
         return True
 
     def send_rtcp(self, packet: bytes) -> bool:
         return True
+
+
+def arrives(leg: Leg, packet: bytes, now_ms: float) -> None:
+    """It comes in on his socket."""
+    size = leg.unseal(SLOT, SLOT.put(packet), now_ms)
+    if size:
+        leg.receive(SLOT, size, now_ms)
 
 
 class House:
@@ -70,7 +83,9 @@ class House:
             for leg, hz in self.tones.items():
                 leg.sounding = hz > 0
                 leg.pcm[:] = (8_000 * np.sin(2 * np.pi * hz * at)).astype(np.int16)
-            self.room.send(self.tick)
+            outgoing: list[tuple[Leg, bytes]] = []
+            self.room.render(self.tick, outgoing)
+            deliver(self.tick, outgoing, SLOT)
 
     def heard(self, leg: Leg) -> np.ndarray:
         decoder = Decoder(self.library)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.media.conftest import Stage
-from tests.media.test_room import Wire
+from tests.media.test_room import Wire, arrives
 from tests.support.peers import until
 from voicewatch.core.events import MediaStatus
 from voicewatch.media import rtp
@@ -29,7 +29,7 @@ def test_the_counts_of_legs_that_left_stay_in_the_sum() -> None:
         room.set_hears({leg: frozenset()})
         for n in range(20):
             if n != 10:
-                leg.receive(rtp.build(111, n, n * 960, 5, packet), n * 20.0)
+                arrives(leg, rtp.build(111, n, n * 960, 5, packet), n * 20.0)
             engine.tick += 1
             engine.run_tick(n * 20_000_000)
         room.set_hears({})

@@ -67,6 +67,10 @@ class Bridge:
         self._rounds = Rounds(self, feeds, settings, report)
         self._process = process
         self._report, self._signal, self._now_ns = report, signal, now_ns
+        self.leaving = False
+        """The process is to end after its last call."""
+        self.empty = asyncio.Event()
+        """Set when it is leaving and has no call any more."""
         self._legs: dict[str, Attachment] = {}
         self._closing: set[asyncio.Task[None]] = set()
         engine.after_tick = self.after_tick
@@ -75,8 +79,12 @@ class Bridge:
     # -------------------------------------------------------------- commands
 
     def open_call(self, opening: OpenCall) -> dict[str, Any]:
-        """Raises Problem(503) when the process carries all the calls it may, or works as hard as it can."""
+        """Raises Problem(503) when the process leaves, or carries all the calls it may or can."""
         if opening.call_id not in self.calls:
+            if self.leaving:
+                raise Problem(
+                    503, "Leaving", "this media process takes no new calls", retry_after_s=RETRY_AFTER_S
+                )
             if len(self.calls) >= self._settings.max_calls:
                 raise Problem(
                     503,
@@ -180,11 +188,21 @@ class Bridge:
             if seat.stream is not None:
                 self._feeds.close(seat.stream, self._at_ms(call), reason)
         self._engine.close_room(call.room)
+        self._look_if_empty()
         return {}
+
+    def leave(self) -> None:
+        """Take no new calls."""
+        self.leaving = True
+        self._look_if_empty()
+
+    def _look_if_empty(self) -> None:
+        if self.leaving and not self.calls:
+            self.empty.set()
 
     def state(self) -> dict[str, Any]:
         """What Hello says of this process."""
-        return {"calls": [describe(call) for call in self.calls.values()]}
+        return {"calls": [describe(call) for call in self.calls.values()], "leaving": self.leaving}
 
     async def close(self) -> None:
         """Close every call and wait until all sockets are free."""

@@ -51,40 +51,30 @@ _NO_AUDIO = b""
 """In the place of a packet that carries none."""
 
 
-_new = tuple.__new__
-_PLAY = Kind.PLAY
-
-
 def _play(packet: bytes) -> Play:
-    return _new(Play, (_PLAY, packet, b"")) if packet else _CONCEAL
+    return Play(Kind.PLAY, packet) if packet else _CONCEAL
 
 
 class DelaySpread:
     """How much the delay of packets varied in this window of WINDOW_MS and the one before."""
 
-    __slots__ = ("_from_ms", "_least_before_ms", "_least_ms", "_most_before_ms", "_most_ms", "spread_ms")
+    __slots__ = ("_least_before_ms", "_most_before_ms", "least_ms", "most_ms", "spread_ms", "until_ms")
 
     def __init__(self) -> None:
         self.spread_ms = 0.0
-        self._least_ms = self._least_before_ms = inf
-        self._most_ms = self._most_before_ms = -inf
-        self._from_ms = -inf
+        self.least_ms = self._least_before_ms = inf
+        self.most_ms = self._most_before_ms = -inf
+        """Of this window. A delay between the two, before `until_ms`, changes nothing."""
+        self.until_ms = -inf
 
-    def add(self, delay_ms: float, now_ms: float) -> bool:
-        """Take one packet's delay (against any fixed clock); True when `spread_ms` may have changed."""
-        if now_ms - self._from_ms >= WINDOW_MS:
-            self._least_before_ms, self._most_before_ms = self._least_ms, self._most_ms
-            self._least_ms = self._most_ms = delay_ms
-            self._from_ms = now_ms
-        elif delay_ms < self._least_ms:
-            self._least_ms = delay_ms
-        elif delay_ms > self._most_ms:
-            self._most_ms = delay_ms
-        else:
-            return False
-        most, least = max(self._most_ms, self._most_before_ms), min(self._least_ms, self._least_before_ms)
-        self.spread_ms = most - least
-        return True
+    def add(self, delay_ms: float, now_ms: float) -> None:
+        """Take one packet's delay (against any fixed clock)."""
+        if now_ms >= self.until_ms:
+            self._least_before_ms, self._most_before_ms = self.least_ms, self.most_ms
+            self.least_ms = self.most_ms = delay_ms
+            self.until_ms = now_ms + WINDOW_MS
+        self.least_ms, self.most_ms = min(self.least_ms, delay_ms), max(self.most_ms, delay_ms)
+        self.spread_ms = max(self.most_ms, self._most_before_ms) - min(self.least_ms, self._least_before_ms)
 
 
 class ReceiveBuffer:
@@ -135,34 +125,40 @@ class ReceiveBuffer:
 
         Its extended sequence and timestamp are returned, or None when it was dropped (late, twice, or stray).
         """
-        if self._highest < 0:
+        highest = self._highest
+        if highest < 0:
             self._begin(sequence, timestamp)
-        extended = self._highest + 1
+            highest = self._highest
+        extended = highest + 1
         if sequence != extended & 0xFFFF:
-            extended = extend(sequence, self._highest, 16)
-            if abs(extended - self._highest) > _RESTART_JUMP:
+            extended = extend(sequence, highest, 16)
+            if abs(extended - highest) > _RESTART_JUMP:
                 if sequence != self._odd:
                     self._odd = (sequence + 1) & 0xFFFF
                     return None
                 self._packets.clear()
                 self._begin(sequence, timestamp)
-                extended = self._highest
+                extended = highest = self._highest
         self._odd = -1
-        ticks = extend(timestamp, self._timestamp, 32)
-        if extended < (self._floor if self._next is None else self._next):
-            self.late += 1
-            return None
-        if extended in self._packets:
-            self.duplicates += 1
-            return None
+        near = self._timestamp  # written out: `extend` for every packet is a tenth of its cost here
+        ticks = near + ((timestamp - near + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+        packets = self._packets
+        if extended <= highest:
+            if extended < (self._floor if self._next is None else self._next):
+                self.late += 1
+                return None
+            if extended in packets:
+                self.duplicates += 1
+                return None
         self.received += 1
-        self._packets[extended] = payload
-        if extended >= self._highest:
+        packets[extended] = payload
+        if extended >= highest:
             self._highest, self._timestamp = extended, ticks
-        if self._delays.add(now_ms - ticks / TICKS_PER_MS, now_ms):
-            wanted = 1 + ceil(self._delays.spread_ms / _CHUNK_MS)
-            self.target = max(MIN_TARGET, min(MAX_TARGET, wanted))
-        if len(self._packets) > CAPACITY:
+        delays, delay_ms = self._delays, now_ms - ticks / TICKS_PER_MS
+        if not delays.least_ms <= delay_ms <= delays.most_ms or now_ms >= delays.until_ms:
+            delays.add(delay_ms, now_ms)
+            self.target = max(MIN_TARGET, min(MAX_TARGET, 1 + ceil(delays.spread_ms / _CHUNK_MS)))
+        if len(packets) > CAPACITY:
             self._skip_to(self._highest - self.target + 1)
         return extended, ticks
 
@@ -183,6 +179,20 @@ class ReceiveBuffer:
         if len(self._packets) > CAPACITY:
             self._skip_to(self._highest - self.target + 1)
         return extended
+
+    def take(self) -> bytes | None:
+        """The packet that is due, where nothing else has to be thought of; None: `pull` decides."""
+        packets, due = self._packets, self._next
+        if due is None or len(packets) > self.target:
+            return None
+        packet = packets.get(due)
+        if not packet:
+            return None
+        del packets[due]
+        self._next = due + 1
+        self._held = self._excess_for = 0
+        self._least = CAPACITY
+        return packet
 
     def pull(self, quiet: bool = False, *, may_squeeze: bool = True) -> Play:
         """What to play now. `quiet`: nobody speaks at the moment, a good time to take out delay."""

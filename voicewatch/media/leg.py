@@ -22,6 +22,7 @@ from voicewatch.media.opus import (
     hole,
     is_one_chunk,
 )
+from voicewatch.media.srtp import Slot, Transform
 from voicewatch.media.voice import VoiceDetector
 
 SSRC_SILENT_MS = 1_000
@@ -35,6 +36,9 @@ MAX_HOLES = 3
 MAX_DIGITS = 16
 """Taken each tick; when full the oldest goes."""
 
+_NO_PACKETS: tuple[bytes, ...] = ()
+_read_header, _write_header = rtp.HEADER.unpack_from, rtp.HEADER.pack_into
+
 
 class Path(Protocol):
     """Where a leg's packets come from and go to (WebRTC: `webrtc.MediaPath`)."""
@@ -45,13 +49,17 @@ class Path(Protocol):
     """Payload type of telephone events, if the peer sends them."""
     cname: bytes
 
+    unprotect: Transform
+    unprotect_rtcp: Transform
+
     @property
     def keys_busy(self) -> bool: ...
     def send_keys(self, digits: str) -> bool: ...
     def follow_nomination(self) -> None: ...
-    def unprotect(self, data: bytes) -> bytes | None: ...
-    def unprotect_rtcp(self, data: bytes) -> bytes | None: ...
-    def send(self, packet: bytes) -> bool: ...
+    def seal(self, slot: Slot, size: int) -> bytes:
+        """The packet in that slot as it is sent; empty if it cannot be."""
+
+    def send(self, sealed: bytes) -> bool: ...
     def send_rtcp(self, packet: bytes) -> bool: ...
 
 
@@ -64,9 +72,9 @@ class Leg:
     """
 
     __slots__ = (
+        "_begun",
         "_decoder",
         "_digit_reader",
-        "_first_tick",
         "_first_timestamp",
         "_holes",
         "_last_forwardable",
@@ -131,7 +139,7 @@ class Leg:
         self.buffer = ReceiveBuffer()
         self.reception: rtp.Reception | None = None
         self.chunk: bytes | None = None
-        self.packets: list[bytes] = []
+        self.packets: tuple[bytes, ...] = _NO_PACKETS
         self.forwardable = b""
         self.quiet_for = 0
         """Chunks since he was last heard speaking, or louder than QUIET_DBFS."""
@@ -156,7 +164,8 @@ class Leg:
         self._pending_count = 0
         self._sequence = secrets.randbelow(1 << 15)  # lower half: no early wrap, which breaks some SRTP peers
         self._first_timestamp = secrets.randbits(32)
-        self._first_tick = -1
+        """Of tick 0, once the first packet is out."""
+        self._begun = False
 
     def sound_as(self, heard: Pcm) -> None:
         """Listeners get this row: the leg's own chunk, or the one with his gain."""
@@ -169,35 +178,51 @@ class Leg:
 
     # -------------------------------------------------------------- in
 
-    def receive(self, data: bytes, now_ms: float) -> None:
-        """One datagram that is RTP or RTCP by its first byte (RFC 7983)."""
+    def unseal(self, slot: Slot, size: int, now_ms: float) -> int:
+        """A datagram has come that is RTP or RTCP by its first byte (RFC 7983).
+
+        The size of the RTP packet that is in its place then, for `receive`; 0 if there is none.
+        """
         self.last_seen_ms = now_ms
-        if rtp.is_rtcp(data):
-            self._receive_rtcp(data, now_ms)
-            return
-        path = self.path
-        plain = path.unprotect(data)
-        if plain is None:
+        if 192 <= slot.view[1] <= 223:  # RFC 5761 §4
+            self._receive_rtcp(slot, size, now_ms)
+            return 0
+        size = self.path.unprotect(slot, size)
+        if not size:
             self.undecryptable += 1
-            return
-        packet = rtp.parse(plain)
-        if packet is None or packet.payload_type != path.payload_type or not packet.payload:
-            if packet is not None and packet.payload_type == path.digits_type:
-                self._receive_digit(packet, now_ms)
-            else:
-                self.strays += 1
-            return
+        return size
+
+    def receive(self, slot: Slot, size: int, now_ms: float) -> None:
+        """One RTP packet in the clear."""
+        first, second, sequence, timestamp, ssrc = _read_header(slot.bytes)
+        if first == rtp.PLAIN and second & 0x7F == self.path.payload_type and size > rtp.HEADER_BYTES:
+            payload = slot.bytes[rtp.HEADER_BYTES : size]
+        else:
+            payload = self._receive_oddly(slot.bytes[:size], now_ms)
+            if not payload:
+                return
         reception = self.reception
-        if reception is None or packet.ssrc != reception.ssrc:
+        if reception is None or ssrc != reception.ssrc:
             if reception is not None and now_ms - self.last_packet_ms < SSRC_SILENT_MS:
                 self.strays += 1
                 return
-            reception = self.reception = rtp.Reception(packet.ssrc)
+            reception = self.reception = rtp.Reception(ssrc)
             self.buffer.restart()
-        taken = self.buffer.push(packet.sequence, packet.timestamp, packet.payload, now_ms)
         self.last_packet_ms = now_ms
+        taken = self.buffer.push(sequence, timestamp, payload, now_ms)
         if taken is not None:
             reception.add(taken[0], taken[1], now_ms)
+
+    def _receive_oddly(self, data: bytes, now_ms: float) -> bytes:
+        """The voice in a packet that has more than a header and a payload; empty if there is none."""
+        packet = rtp.parse(data)
+        if packet is not None and packet.payload_type == self.path.payload_type and packet.payload:
+            return packet.payload
+        if packet is not None and packet.payload_type == self.path.digits_type:
+            self._receive_digit(packet, now_ms)
+        else:
+            self.strays += 1
+        return b""
 
     def _receive_digit(self, packet: rtp.RtpPacket, now_ms: float) -> None:
         """Keys come in the stream of the voice, under its numbers."""
@@ -213,9 +238,9 @@ class Leg:
         if digit is not None:
             self.digits.append(digit)
 
-    def _receive_rtcp(self, data: bytes, now_ms: float) -> None:
-        plain = self.path.unprotect_rtcp(data)
-        report = None if plain is None else rtp.parse_rtcp(plain)
+    def _receive_rtcp(self, slot: Slot, size: int, now_ms: float) -> None:
+        size = self.path.unprotect_rtcp(slot, size)
+        report = rtp.parse_rtcp(slot.bytes[:size]) if size else None
         if report is None:
             self.undecryptable += 1
             return
@@ -227,18 +252,18 @@ class Leg:
 
     def advance(self) -> None:
         """Put the next chunk into `pcm`."""
-        if self.packets:
-            self.packets.clear()
         self.concealed = False
+        if not (self._pending_count or self._was_waiting):
+            packet = self.buffer.take()
+            if packet is not None:
+                self._decode(packet)
+                return
+        self.packets = _NO_PACKETS
         self.forwardable = b""
         if self._pending_count:
             self._from_pending()
-            return
-        play = self.buffer.pull(not self.voice.voiced)
-        if play.kind is Kind.PLAY and not self._was_waiting:
-            self._decode(play.packet)
-            return
-        self._advance_oddly(play)
+        else:
+            self._advance_oddly(self.buffer.pull(not self.voice.voiced))
 
     def _advance_oddly(self, play: Play) -> None:
         match play.kind:
@@ -268,7 +293,7 @@ class Leg:
 
     def fade_away(self) -> None:
         """Last chunk of a leg that is gone: what would have come, ramped to nothing."""
-        self.packets.clear()
+        self.packets = _NO_PACKETS
         self.forwardable = b""
         self.concealed = True
         if self.sounding:
@@ -287,10 +312,12 @@ class Leg:
         samples = self._decoder.decode(packet, self.pcm_at, CHUNK_SAMPLES)
         if samples == CHUNK_SAMPLES:
             self.decoded += 1
-            self.packets.append(packet)
+            self.packets = (packet,)
             self._holes = 0
             self.forwardable = self._last_forwardable = packet if is_one_chunk(packet) else b""
             return
+        self.packets = _NO_PACKETS
+        self.forwardable = b""
         self._decode_odd(packet, samples)
 
     def _decode_odd(self, packet: bytes, samples: int) -> None:
@@ -311,7 +338,7 @@ class Leg:
 
     def _note_decoded(self, packet: bytes) -> None:
         self.decoded += 1
-        self.packets.append(packet)
+        self.packets += (packet,)
 
     def _from_pending(self) -> None:
         """Packets longer or shorter than a chunk pass through here."""
@@ -336,8 +363,9 @@ class Leg:
 
     def _squeeze(self, first: bytes, second: bytes) -> None:
         self._decode(first)
-        before = self.pcm.copy()
+        before, packets = self.pcm.copy(), self.packets
         self._decode(second)  # alone it is what others are forwarded: for them the first one is left out
+        self.packets = packets + self.packets
         squeeze(self.pcm, before, self.pcm.copy())
 
     def _must(self, samples: int) -> None:
@@ -346,21 +374,30 @@ class Leg:
 
     # -------------------------------------------------------------- out
 
-    def send(self, tick: int, payload: bytes) -> None:
-        """The one packet of this tick. Skipped ticks are skipped in the timestamp, never in the sequence."""
-        if self._first_tick < 0:
-            self._first_tick = tick
-        path = self.path
-        timestamp = (self._first_timestamp + (tick - self._first_tick) * rtp.TICKS_PER_CHUNK) & 0xFFFFFFFF
-        packet = rtp.build(path.payload_type, self._sequence, timestamp, path.ssrc, payload)
-        self._sequence = (self._sequence + 1) & 0xFFFF
+    def seal(self, slot: Slot, tick: int, payload: bytes) -> bytes:
+        """The one packet of this tick, for `send`; `slot` is where it is made.
+
+        Skipped ticks are skipped in the timestamp, never in the sequence.
+        """
+        if not self._begun:
+            self._begun = True
+            self._first_timestamp -= tick * rtp.TICKS_PER_CHUNK
+        path, sequence, octets = self.path, self._sequence, len(payload)
+        timestamp = (self._first_timestamp + tick * rtp.TICKS_PER_CHUNK) & 0xFFFFFFFF
+        size = rtp.HEADER_BYTES + octets
+        _write_header(slot.bytes, 0, rtp.PLAIN, path.payload_type, sequence, timestamp, path.ssrc)
+        slot.bytes[rtp.HEADER_BYTES : size] = payload
+        self._sequence = (sequence + 1) & 0xFFFF
         self.packets_out += 1
-        self.octets_out += len(payload)
-        if not path.send(packet):
+        self.octets_out += octets
+        return path.seal(slot, size)
+
+    def send(self, sealed: bytes) -> None:
+        if not (sealed and self.path.send(sealed)):
             self.unsent += 1
 
     def timestamp(self, tick: int) -> int:
-        return (self._first_timestamp + (tick - self._first_tick) * rtp.TICKS_PER_CHUNK) & 0xFFFFFFFF
+        return (self._first_timestamp + tick * rtp.TICKS_PER_CHUNK) & 0xFFFFFFFF
 
     def send_report(self, tick: int, now_ms: float) -> None:
         """RTCP about once a second."""
@@ -376,3 +413,10 @@ class Leg:
                 self.path.cname,
             )
         )
+
+
+def deliver(tick: int, outgoing: list[tuple[Leg, bytes]], slot: Slot) -> None:
+    """Send each leg its packet. All are encrypted, then all are sent: the code of each stays in the cache."""
+    sealed = [(leg, leg.seal(slot, tick, payload)) for leg, payload in outgoing]
+    for leg, packet in sealed:
+        leg.send(packet)

@@ -42,15 +42,23 @@ from voicewatch.settings import BadSettings, Settings
 log = structlog.get_logger(__name__)
 
 
-async def run(settings: Settings, sockets: Sockets, name: str) -> None:
-    """Carry calls until cancelled. OpusError if there is no libopus."""
-    await MediaProcess(settings, sockets, name).run()
+REPORTED_WITHIN_S = 5.0
+"""The last reports of a process that leaves are waited for so long."""
+
+
+async def run(settings: Settings, sockets: Sockets, name: str, leave: asyncio.Event | None = None) -> None:
+    """Carry calls until cancelled, or until the last one is over after `leave` was set.
+
+    OpusError if there is no libopus.
+    """
+    await MediaProcess(settings, sockets, name).run(leave or asyncio.Event())
 
 
 class MediaProcess:
     """Wires one engine, one bridge and three links."""
 
     def __init__(self, settings: Settings, sockets: Sockets, name: str) -> None:
+        self._name = name
         epoch = ulid(time.time_ns() // 1_000_000, secrets.token_bytes(10))
         media = settings.media
         self._front = Link(
@@ -90,15 +98,26 @@ class MediaProcess:
             now_ns=time.monotonic_ns,
         )
 
-    async def run(self) -> None:
+    async def run(self, leave: asyncio.Event) -> None:
         await self._webrtc.warm_up()
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self.engine.run())
-                for link in (self._front, self._model, self._recorder):
-                    tasks.create_task(link.run())
+                links = (self._front, self._model, self._recorder)
+                working = [tasks.create_task(one.run()) for one in (self.engine, *links)]
+                await leave.wait()
+                await self._finish_calls()
+                for task in working:
+                    task.cancel()
         finally:
             await self.bridge.close()
+
+    async def _finish_calls(self) -> None:
+        """Take no new ones, tell so at once, and wait for the last."""
+        self.bridge.leave()
+        log.info("leaving", calls=len(self.bridge.calls))
+        self._signal([self.engine.status(self._name, len(self.bridge.calls))])
+        await self.bridge.empty.wait()
+        await self._front.settled(REPORTED_WITHIN_S)
 
     def _signal(self, signals: Sequence[Signal]) -> None:
         self._front.signal(
@@ -114,6 +133,7 @@ class MediaProcess:
                 "tells_dropped": sum(link.dropped for link in (self._front, self._model, self._recorder)),
                 "spool_waiting": self._front.waiting,
                 "spool_dropped": self._front.lost,
+                "leaving": self.bridge.leaving,
             }
         )
 

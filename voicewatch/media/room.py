@@ -243,15 +243,14 @@ class Room:
         self.renditions = list(claimed)
         self._list_listeners()
 
-    def send(self, tick: int) -> None:
-        """Encode what is heard now and give every listener his packet."""
+    def render(self, tick: int, outgoing: list[tuple[Leg, bytes]]) -> None:
+        """Encode what is heard now; every listener and his packet are added to `outgoing`."""
         if len(self.renditions) > 1 and tick % WARM_CHUNKS == 0:
             self._join_equal()
         backdrop = self._backdrop
         for rendition in self.renditions:
             packet = rendition.render(tick, backdrop)
-            for leg in rendition.listeners:
-                leg.send(tick, packet)
+            outgoing += [(leg, packet) for leg in rendition.listeners]
 
     def set_complexity(self, complexity: int) -> None:
         """Of all encoders here, from the next packet on."""

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 CLOCK_HZ = 48_000
 """Opus counts at 48 kHz whatever is inside (RFC 7587)."""
 TICKS_PER_CHUNK = 960
 TICKS_PER_MS = 48
 
-_HEADER = struct.Struct("!BBHII")
+HEADER = struct.Struct("!BBHII")
+"""First byte, marker and payload type, sequence, timestamp, SSRC (RFC 3550 §5.1)."""
+HEADER_BYTES = HEADER.size
 _RTCP_HEADER = struct.Struct("!BBH")
 _SENDER_INFO = struct.Struct("!IIIII")
 _BLOCK = struct.Struct("!IIIIII")
 _NTP_OFFSET_S = 2_208_988_800
 _SR, _RR, _SDES, _BYE = 200, 201, 202, 203
 _CNAME = 1
-_PLAIN = 0x80
+PLAIN = 0x80
 """Version 2, and nothing between header and payload, or after it."""
-_new = tuple.__new__
 
 
 class RtpPacket(NamedTuple):
@@ -33,37 +34,34 @@ class RtpPacket(NamedTuple):
 
 def parse(data: bytes) -> RtpPacket | None:
     """The packet, or None if it is not well-formed RTP (RFC 3550 §5.1, A.1). Extensions are skipped."""
-    size = len(data)
-    if size < 12:
+    span = payload_span(data, len(data))
+    if span is None:
         return None
-    first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
-    if first == _PLAIN:
-        return _new(RtpPacket, (second & 0x7F, sequence, timestamp, ssrc, data[12:]))
-    if first >> 6 != 2:
+    _, second, sequence, timestamp, ssrc = HEADER.unpack_from(data)
+    return RtpPacket(second & 0x7F, sequence, timestamp, ssrc, data[slice(*span)])
+
+
+def payload_span(data: Any, size: int) -> tuple[int, int] | None:
+    """Where the payload of the packet in `data[:size]` begins and ends; None if it is not well-formed RTP."""
+    if size < HEADER_BYTES or data[0] >> 6 != 2:
         return None
-    start = 12 + 4 * (first & 0x0F)
+    first = data[0]
+    start = HEADER_BYTES + 4 * (first & 0x0F)
     if first & 0x10:
         if size < start + 4:
             return None
         start += 4 + 4 * (data[start + 2] << 8 | data[start + 3])
     end = size
     if first & 0x20:
-        padding = data[-1]
+        padding = data[size - 1]
         if padding == 0:
             return None
         end -= padding
-    if start > end:
-        return None
-    return RtpPacket(second & 0x7F, sequence, timestamp, ssrc, data[start:end])
+    return None if start > end else (start, end)
 
 
 def build(payload_type: int, sequence: int, timestamp: int, ssrc: int, payload: bytes) -> bytes:
-    return _HEADER.pack(_PLAIN, payload_type, sequence, timestamp, ssrc) + payload
-
-
-def is_rtcp(data: bytes) -> bool:
-    """RFC 5761 §4: packet types 192..223 of a multiplexed port are RTCP."""
-    return len(data) > 1 and 192 <= data[1] <= 223
+    return HEADER.pack(PLAIN, payload_type, sequence, timestamp, ssrc) + payload
 
 
 def extend(value: int, near: int, bits: int) -> int:

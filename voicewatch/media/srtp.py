@@ -1,6 +1,7 @@
 """SRTP with the keys aiortc negotiated: the only module that knows pylibsrtp.
 
-Its methods cost as much again as the encryption does; here libsrtp is called on one buffer of our own.
+Its methods cost as much again as the encryption does, and each copies the packet twice. Here datagrams lie in
+slots of memory of our own: they are received there, or built there, and libsrtp works on them in place.
 `PRIVATE_NAMES` are looked up by a contract test.
 """
 
@@ -27,19 +28,32 @@ PRIVATE_NAMES = {
     ),
 }
 
-Transform = Callable[[bytes], bytes | None]
 
-_cdata = ffi.new("unsigned char[]", MAX_PACKET + _TRAILER)
-_bytes = ffi.buffer(_cdata)
+class Slot:
+    """A place for one datagram. Slices of `bytes` are bytes; `view` is what a socket may fill."""
+
+    __slots__ = ("_at", "bytes", "view")
+
+    def __init__(self) -> None:
+        self._at = ffi.new("unsigned char[]", MAX_PACKET + _TRAILER)
+        self.bytes: Any = ffi.buffer(self._at)
+        self.view = memoryview(self.bytes)[:MAX_PACKET]
+
+    def put(self, packet: bytes) -> int:
+        """Lay a packet here; its size. One that is too long is laid here as far as it fits."""
+        self.view[: len(packet)] = packet[:MAX_PACKET]
+        return len(packet)
+
+
+Transform = Callable[[Slot, int], int]
+"""The packet in a slot and its size -> its new size; 0 for what libsrtp refuses: forged, replayed, or longer
+than MAX_PACKET. What lies in the slot then is nobody's."""
+
 _size = ffi.new("int *")
-"""One packet at a time is worked on, by one thread: the tick's."""
 
 
 class Srtp:
-    """Both directions of one peer: each takes a packet and gives the other form of it.
-
-    None for what libsrtp refuses: forged, replayed, or longer than MAX_PACKET.
-    """
+    """Both directions of one peer."""
 
     __slots__ = ("_sessions", "protect", "protect_rtcp", "unprotect", "unprotect_rtcp")
 
@@ -52,13 +66,11 @@ class Srtp:
         self.protect_rtcp: Transform = partial(_work, lib.srtp_protect_rtcp, sent)
 
 
-def _work(function: Any, session: Any, packet: bytes) -> bytes | None:
-    size = len(packet)
+def _work(function: Any, session: Any, slot: Slot, size: int) -> int:
     if size > MAX_PACKET:
-        return None
-    _bytes[0:size] = packet
+        return 0
     _size[0] = size
-    if function(session, _cdata, _size):
-        return None
-    worked: bytes = _bytes[0 : _size[0]]
+    if function(session, slot._at, _size):
+        return 0
+    worked: int = _size[0]
     return worked

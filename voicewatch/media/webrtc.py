@@ -39,7 +39,7 @@ from voicewatch.media.offers import (
     takes_keys,
     with_digits,
 )
-from voicewatch.media.srtp import Srtp
+from voicewatch.media.srtp import Slot, Srtp
 from voicewatch.processes.problem import Problem
 
 log = structlog.get_logger(__name__)
@@ -116,13 +116,17 @@ class MediaPath:
         if pair is not None:
             self._sock, self._address = _socket(pair.protocol), pair.remote_addr
 
-    def send(self, packet: bytes) -> bool:
-        """False when the system would not take it (buffer full, no route): a packet lost, as on the way."""
+    def seal(self, slot: Slot, size: int) -> bytes:
+        """The packet in that slot, or a pressed key in its place, encrypted; empty if that failed."""
         if self._keys is not None:
-            packet = self._send_key(self._keys, packet)
-        sealed = self._protect(packet)
+            size = self._put_key(self._keys, slot, size)
+        sealed: bytes = slot.bytes[: self._protect(slot, size)]
+        return sealed
+
+    def send(self, sealed: bytes) -> bool:
+        """False when the system would not take it (buffer full, no route): a packet lost, as on the way."""
         try:
-            return sealed is not None and self._sock.sendto(sealed, self._address) > 0
+            return self._sock.sendto(sealed, self._address) > 0
         except OSError:
             return False
 
@@ -138,18 +142,17 @@ class MediaPath:
         self._keys.write(digits)
         return True
 
-    def _send_key(self, keys: DigitWriter, packet: bytes) -> bytes:
-        replaced = keys.instead_of(packet)
+    def _put_key(self, keys: DigitWriter, slot: Slot, size: int) -> int:
+        """A key in the place of the packet; its size."""
+        replaced = keys.instead_of(slot.bytes[:size])
         if not keys.is_busy:
             self._keys = None
-        return replaced
+        return slot.put(replaced)
 
     def send_rtcp(self, packet: bytes) -> bool:
-        sealed = self._srtp.protect_rtcp(packet)
-        try:
-            return sealed is not None and self._sock.sendto(sealed, self._address) > 0
-        except OSError:
-            return False
+        slot = Slot()
+        size = self._srtp.protect_rtcp(slot, slot.put(packet))
+        return size > 0 and self.send(slot.bytes[:size])
 
 
 class Courtesy:
