@@ -19,6 +19,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,17 @@ import structlog
 
 from voicewatch.core.ids import ulid
 from voicewatch.processes import logs, placement
-from voicewatch.processes.bequest import EXIT_BAD_SETTINGS, Bequest, NoBequest
+from voicewatch.processes.bequest import END_NOW, EXIT_BAD_SETTINGS, Bequest, NoBequest
 from voicewatch.processes.faults import fault
 from voicewatch.processes.keeper import Keeper, Plan
-from voicewatch.processes.pulse import beat
+from voicewatch.processes.pulse import beat, tell_leaving
 from voicewatch.processes.sockets import Sockets, bind_tcp
 from voicewatch.settings import BadSettings, Settings
 
 log = structlog.get_logger()
 
-Room = Callable[[Settings, Sockets, str], Coroutine[Any, Any, None]]
+Room = Callable[..., Coroutine[Any, Any, None]]
+"""Takes settings, sockets, name; media also `leave`, which is set when it is to end after its calls."""
 
 
 def plans(settings: Settings) -> list[Plan]:
@@ -76,7 +78,7 @@ def _room(name: str) -> Room:
 
 
 def run_process(name: str) -> int:
-    """Runs process `name` until SIGTERM; the exit status."""
+    """Runs process `name` until it is told to end; the exit status."""
     try:
         bequest = Bequest.received()
     except NoBequest as error:
@@ -89,7 +91,10 @@ def run_process(name: str) -> int:
     try:
         room = _room(name)
         placement.hasten(name)  # now that all that is slow to import is here
-        asyncio.run(_until_sigterm(room(bequest.settings, sockets, name), bequest.pulse))
+        leave = asyncio.Event() if placement.kind_of(name) == "media" else None
+        if leave is not None:
+            room = partial(room, leave=leave)
+        asyncio.run(_until_told(room(bequest.settings, sockets, name), bequest.pulse, leave))
     except BadSettings as error:
         log.error("bad_settings", reason=str(error))
         return EXIT_BAD_SETTINGS
@@ -99,12 +104,25 @@ def run_process(name: str) -> int:
     return 0
 
 
-async def _until_sigterm(running: Coroutine[Any, Any, None], pulse: int) -> None:
+async def _until_told(
+    running: Coroutine[Any, Any, None], pulse: int, leave: asyncio.Event | None = None
+) -> None:
+    """Until END_NOW or SIGTERM; with `leave` the first SIGTERM only sets that."""
     task = asyncio.create_task(running)
+
+    def asked_to_end() -> None:
+        if leave is None or leave.is_set():
+            task.cancel()
+            return
+        leave.set()
+        placement.give_up_core()
+        tell_leaving(pulse)
+
     beating = asyncio.create_task(beat(pulse))
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_stray)
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    loop.add_signal_handler(signal.SIGTERM, asked_to_end)
+    loop.add_signal_handler(END_NOW, task.cancel)
     try:
         await task
     except asyncio.CancelledError:

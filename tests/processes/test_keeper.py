@@ -26,7 +26,7 @@ WAIT_S = 15.0
 OBEDIENT = """
     import json, os, signal, socket, sys, time
     told = json.loads(os.environ["VOICEWATCH_PROCESS"])
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGUSR1, lambda *_: sys.exit(0))
     for descriptor in told["descriptors"].values():
         socket.socket(fileno=descriptor).getsockname()
     with open(told["run_dir"] + "/" + sys.argv[1], "a") as file:
@@ -37,6 +37,7 @@ STUBBORN = OBEDIENT.replace("lambda *_: sys.exit(0)", "signal.SIG_IGN").replace(
     "signal.pause()", "while True: time.sleep(1)"
 )
 HANGING = OBEDIENT.replace("signal.pause()", 'os.write(told["pulse"], b"."); time.sleep(3600)')
+LEAVING = OBEDIENT.replace("signal.pause()", 'os.write(told["pulse"], b"-"); signal.pause()')
 FAILING = "import sys; sys.exit(3)"
 MISCONFIGURED = "import sys; sys.exit(78)"
 
@@ -178,7 +179,7 @@ async def test_settings_spoilt_while_calls_are_under_way_end_nothing(
             life = len(file.readlines())
         if life < 3:
             sys.exit(78 if life == 2 else 1)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.signal(signal.SIGUSR1, lambda *_: sys.exit(0))
         signal.pause()
     """
     programs = running_programs({"front": spoilt_later, "media-0": OBEDIENT})
@@ -254,3 +255,21 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+async def test_one_that_leaves_has_a_successor_at_once_and_is_not_started_again(
+    settings: Settings, sockets: Sockets
+) -> None:
+    plans = [Plan("front", ("front",)), Plan("media-0"), Plan("media-1")]
+    programs = {"front": OBEDIENT, "media-0": LEAVING, "media-1": OBEDIENT, "media-2": OBEDIENT}
+    keeper = Keeper(plans, settings, sockets, "EPOCH", command=running_programs(programs))
+    async with kept(keeper):
+        [leaving] = await lives(sockets.run_dir, "media-0", 1)
+        await lives(sockets.run_dir, "media-2", 1)
+        assert exists(leaving["pid"])
+        assert keeper.processes["media-2"].restarts == 1
+        os.kill(int(str(leaving["pid"])), signal.SIGUSR1)  # its last call is over
+        async with asyncio.timeout(WAIT_S):
+            while "media-0" in keeper.processes:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert keeper.processes.keys() == {"front", "media-1", "media-2"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -10,6 +11,8 @@ from voicewatch.settings import REVEAL, Settings
 
 VARIABLE = "VOICEWATCH_PROCESS"
 
+END_NOW = signal.SIGUSR1
+"""What the keeper sends to a child. SIGTERM, from people, lets a media process finish its calls first."""
 EXIT_BAD_SETTINGS = 78
 """A child ends with this (EX_CONFIG of sysexits.h) when starting it again cannot help."""
 

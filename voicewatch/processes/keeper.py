@@ -13,12 +13,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import structlog
 
-from voicewatch.processes.bequest import EXIT_BAD_SETTINGS, Bequest
+from voicewatch.processes.bequest import END_NOW, EXIT_BAD_SETTINGS, Bequest
 from voicewatch.processes.link import Link
 from voicewatch.processes.messages import CallsLeft, ChildStatus, HouseStatus, Message
+from voicewatch.processes.placement import kind_of
 from voicewatch.processes.pulse import CHECK_S, Pulse
 from voicewatch.processes.restart import RestartPolicy
 from voicewatch.processes.sockets import Sockets
@@ -27,7 +29,7 @@ from voicewatch.settings import Settings
 log = structlog.get_logger()
 
 END_OTHERS_S = 6.0
-"""So long the others have to end after SIGTERM, front being there to write down what they still report."""
+"""So long the others have to end when told, front being there to write down what they still report."""
 END_FRONT_S = 3.0
 FRONT = "front"
 
@@ -47,10 +49,12 @@ def python_child(name: str) -> list[str]:
 class Child:
     """One planned process and its present life."""
 
-    def __init__(self, plan: Plan, on_change: Callable[[], None]) -> None:
+    def __init__(self, plan: Plan, on_change: Callable[[], None], restarts: int = 0) -> None:
         self.name = plan.name
         self.listeners = plan.listeners
-        self.status = ChildStatus(state="starting")
+        self.status = ChildStatus(state="starting", restarts=restarts)
+        self.successor = ""
+        """Set when it is leaving: it ends by itself after its last call, and does not run again."""
         self.policy = RestartPolicy()
         self.ended = asyncio.Event()
         """It will not run again."""
@@ -153,6 +157,7 @@ class Keeper:
     async def run(self) -> int:
         """Runs everything; the exit status: 0, or 2 if the settings of a child are wrong."""
         async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
             link = tasks.create_task(self._link.run())
             for child in self._children:
                 tasks.create_task(self._keep(child))
@@ -175,6 +180,10 @@ class Keeper:
                 code = await self._live(child)
                 if self._stop.is_set():
                     break
+                if child.successor:
+                    log.info("process_left", child=child.name, successor=child.successor, status=code)
+                    self._children.remove(child)
+                    break
                 if code == EXIT_BAD_SETTINGS and not child.status.restarts:
                     self._wrong = child.name
                     self.stop(2)
@@ -187,7 +196,7 @@ class Keeper:
     async def _live(self, child: Child) -> int:
         """One life: its exit status, negative for a signal."""
         descriptors = {name: self._sockets.listener(name).fileno() for name in child.listeners}
-        pulse = Pulse()
+        pulse = Pulse(lambda: self._succeed(child))
         bequest = Bequest(
             settings=self._settings,
             run_dir=str(self._sockets.run_dir),
@@ -209,6 +218,19 @@ class Keeper:
             return os.EX_OSERR
         finally:
             pulse.close()
+
+    def _succeed(self, child: Child) -> None:
+        """That child takes no new calls: another one begins to, under the lowest number that is free."""
+        if self._draining or self._stop.is_set():
+            return
+        taken = {one.name for one in self._children}
+        kind = kind_of(child.name)
+        name = next(name for number in count() if (name := f"{kind}-{number}") not in taken)
+        child.successor = name
+        successor = Child(Plan(name, child.listeners), self._tell, child.status.restarts + 1)
+        self._children.append(successor)
+        log.info("process_leaves", child=child.name, successor=name)
+        self._tasks.create_task(self._keep(successor))
 
     async def _mourn(self, child: Child, code: int) -> None:
         delay_s = child.policy.died(time.monotonic())
@@ -250,7 +272,7 @@ async def _kill_when_silent(child: Child, pulse: Pulse) -> None:
 
 async def _end(children: Sequence[Child], patience_s: float) -> None:
     for child in children:
-        child.end(signal.SIGTERM)
+        child.end(END_NOW)
     try:
         async with asyncio.timeout(patience_s):
             await _all_ended(children)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
-import signal
 import stat
 import sys
 import tempfile
@@ -13,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
+
+from voicewatch.processes.bequest import END_NOW
 
 log = structlog.get_logger()
 
@@ -90,6 +91,12 @@ def _pin(candidates: Sequence[int]) -> None:
         os.sched_setaffinity(0, {core})
 
 
+def give_up_core() -> None:
+    """Leaves the core to a successor; who gives it up stays on it too, until it ends."""
+    while _leases:
+        os.close(_leases.pop())
+
+
 def hasten(name: str) -> None:
     """Makes the calling thread of a media process a real-time one, if it may; threads to come are not."""
     if kind_of(name) == "media" and sys.platform == "linux":
@@ -98,9 +105,9 @@ def hasten(name: str) -> None:
 
 
 def die_with_parent(parent_pid: int) -> None:
-    """Asks the kernel for SIGTERM when the parent dies, however it dies. SystemExit if it is dead already."""
+    """Asks the kernel for END_NOW when the parent dies, however it dies. SystemExit if it is dead already."""
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, END_NOW, 0, 0, 0)
     if os.getppid() != parent_pid:
         raise SystemExit(0)
 

@@ -1,5 +1,7 @@
 """Whether a child's event loop still turns: it writes a byte a second into a pipe that the keeper reads.
 
+A media process that is to leave says that too, so that its successor need not wait for its last call.
+
 A process that hangs is worse than one that dies: nobody takes its place. So one that falls silent after it
 has begun to beat is killed and started again. One that never beats (still importing) is left alone.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 
 BEAT_S = 1.0
 CHECK_S = 5.0
@@ -19,27 +22,41 @@ Thirty seconds: PocketSphinx keeps the interpreter to itself while it decodes, o
 """
 
 
-class Pulse:
-    """The keeper's side, for one life of one child."""
+_BEAT, _LEAVING = b".", b"-"
 
-    def __init__(self) -> None:
+
+class Pulse:
+    """The keeper's side, for one life of one child, in an event loop: `on_leaving` is called once at most."""
+
+    def __init__(self, on_leaving: Callable[[], None] = lambda: None) -> None:
         self._reading, self.child_end = os.pipe()
         os.set_blocking(self._reading, False)
         os.set_blocking(self.child_end, False)
-        self._began = False
+        self._began = self._heard = False
         self._silent = 0
+        self._on_leaving: Callable[[], None] | None = on_leaving
+        asyncio.get_running_loop().add_reader(self._reading, self._read)
 
     def stopped(self) -> bool:
         """To be asked every CHECK_S: True when the child was silent too often."""
-        try:
-            beating = bool(os.read(self._reading, 65_536))
-        except BlockingIOError:
-            beating = False
+        self._read()
+        beating, self._heard = self._heard, False
         self._began |= beating
         self._silent = 0 if beating or not self._began else self._silent + 1
         return self._silent >= SILENT_CHECKS
 
+    def _read(self) -> None:
+        try:
+            heard = os.read(self._reading, 65_536)
+        except BlockingIOError:
+            return
+        self._heard |= bool(heard)
+        if _LEAVING in heard and self._on_leaving is not None:
+            tell, self._on_leaving = self._on_leaving, None
+            tell()
+
     def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._reading)
         os.close(self._reading)
         os.close(self.child_end)
 
@@ -48,5 +65,11 @@ async def beat(descriptor: int) -> None:
     """The child's side, until cancelled."""
     while True:
         with contextlib.suppress(BlockingIOError, BrokenPipeError):  # keeper behind, or dead and we soon too
-            os.write(descriptor, b".")
+            os.write(descriptor, _BEAT)
         await asyncio.sleep(BEAT_S)
+
+
+def tell_leaving(descriptor: int) -> None:
+    """The child's side: it ends by itself when its work is done, and another may begin."""
+    with contextlib.suppress(BlockingIOError, BrokenPipeError):  # keeper hangs, or is dead and we soon too
+        os.write(descriptor, _LEAVING)

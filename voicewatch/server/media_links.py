@@ -44,6 +44,7 @@ class MediaLinks:
         self._peers: dict[str, Peer] = {}
         self._homes: dict[str, Home] = {}
         self._legs: dict[str, Leg] = {}
+        self._leaving: set[Peer] = set()
         self.stopping = False
         """The house is being ended: no call is placed any more."""
 
@@ -54,6 +55,11 @@ class MediaLinks:
         """A newer connection of the same process is left alone."""
         if self._peers.get(peer.process) is peer:
             del self._peers[peer.process]
+        self._leaving.discard(peer)
+
+    def leaves(self, peer: Peer) -> None:
+        """It ends after the calls it has: no other is placed there."""
+        self._leaving.add(peer)
 
     def place(self, *, is_new: bool = True) -> Peer:
         """The least loaded process. Problem 503 if none is up, or for a new call if the house is stopping."""
@@ -61,10 +67,11 @@ class MediaLinks:
             raise Problem(
                 503, "Stopping", "The server is being stopped.", retry_after_s=STOPPED_RETRY_AFTER_S
             )
-        if not self._peers:
+        peers = [peer for peer in self._peers.values() if peer not in self._leaving]
+        if not peers:
             raise _away()
         load = [home.process for home in self._homes.values()]
-        return min(self._peers.values(), key=lambda peer: (load.count(peer.process), peer.process))
+        return min(peers, key=lambda peer: (load.count(peer.process), peer.process))
 
     def assign(self, call_id: str, peer: Peer) -> None:
         self._homes[call_id] = Home(peer.process, peer.epoch)

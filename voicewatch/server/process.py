@@ -28,6 +28,7 @@ from voicewatch.core.routing_plan import BadPlan, RoutingPlan
 from voicewatch.core.rules import RuleBook
 from voicewatch.processes.link import LinkServer, Peer
 from voicewatch.processes.messages import CallsLeft, Hello, HouseStatus, Message, SetMeanings, Signals
+from voicewatch.processes.placement import kind_of
 from voicewatch.processes.sockets import Sockets
 from voicewatch.record.archive import Archive
 from voicewatch.record.journal import Journal, JournalDamaged, JournalFailed, Source
@@ -283,7 +284,7 @@ class FrontProcess:
     # ------------------------------------------------------------ the other processes
 
     def _hello(self, peer: Peer, hello: Hello) -> None:
-        if peer.process in self._media:
+        if kind_of(peer.process) == "media":
             self._rescue.media_up(peer, hello)
         elif peer.process == "model":
             for message in recalled(map(self.desk.shown.call, self.desk.shown.live())):
@@ -298,7 +299,7 @@ class FrontProcess:
             self._all_media.set()
 
     def _gone(self, peer: Peer) -> None:
-        if peer.process in self._media:
+        if kind_of(peer.process) == "media":
             self._rescue.media_gone(peer)
         if peer.process != KEEPER:
             self._status.down(peer.process)
@@ -318,6 +319,8 @@ class FrontProcess:
                 self._status.heard(event)
             elif isinstance(event, MediaStatus):
                 self._status.heard_media(event)
+                if event.leaving:
+                    self._links.leaves(peer)
             elif isinstance(event, SpeechStatus):
                 self._status.heard_speech(event)
             elif isinstance(event, RecorderStatus):

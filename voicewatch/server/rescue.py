@@ -47,6 +47,8 @@ class Rescue:
         held = {str(call["call_id"]): call for call in hello.state.get("calls", [])}
         missing = [call_id for call_id in self._links.calls_of(peer.process) if call_id not in held]
         self._links.up(peer)
+        if hello.state.get("leaving"):
+            self._links.leaves(peer)
         for call_id, state in held.items():
             if self._desk.shown.is_live(call_id):
                 self._take_up(peer, call_id, state)

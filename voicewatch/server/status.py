@@ -39,7 +39,9 @@ class Status:
 
     def down(self, process: str) -> None:
         self._states[process] = "down"
-        self.media.pop(process, None)
+        last = self.media.pop(process, None)
+        if last is not None and last.leaving:  # as it said it would
+            del self._states[process]
         if process == "recorder":
             self.recorder = None
         if process == "model":
@@ -63,8 +65,13 @@ class Status:
         self.recorder = status
 
     def heard_keeper(self, status: HouseStatus) -> None:
-        """How often each process was started again."""
+        """Which processes there are, and how often each was started again."""
         self.restarts = {name: child.restarts for name, child in status.processes.items()}
+        for name in status.processes:
+            self._states.setdefault(name, "starting")
+        for name in self._states.keys() - status.processes.keys():
+            del self._states[name]
+        self.check()
 
     def check(self) -> None:
         """Tells of a change, if there is one."""

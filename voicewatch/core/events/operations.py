@@ -64,6 +64,8 @@ class MediaStatus(Signal):
     """Facts that front has not yet made durable."""
     spool_dropped: int = 0
     """Facts lost because there were too many of those."""
+    leaving: bool = False
+    """It takes no new calls and ends after its last one; another process has taken its place."""
 
     @property
     def key(self) -> str:
