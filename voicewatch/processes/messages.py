@@ -272,6 +272,8 @@ class OpenStream(Message):
     """Empty: the one of the settings."""
     replay_from_ms: int | None = None
     """Model only: chunks before this were already understood."""
+    levels_only: bool = False
+    """Model only: what is said here is known; its loudness comes, in LevelsSent, to know its echo by."""
 
 
 class CloseStream(Message):
@@ -288,6 +290,13 @@ class Audio(Message):
     """
 
     type: Literal["audio"] = "audio"
+    count: int
+
+
+class LevelsSent(Message):
+    """Loudness of chunks that are not recognised, for the model: each `!HIb` (stream, at_ms, level dBFS)."""
+
+    type: Literal["levels_sent"] = "levels_sent"
     count: int
 
 

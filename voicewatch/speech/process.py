@@ -31,8 +31,7 @@ from audio_models.api import (
     load_scorer,
     load_speech_judge,
 )
-from voicewatch.core.echo import EchoGuard
-from voicewatch.core.events import Event, SpeechStatus, SystemStatus, UtteranceFinal, UtteranceScored
+from voicewatch.core.events import Event, Role, SpeechStatus, SystemStatus, UtteranceFinal, UtteranceScored
 from voicewatch.core.ids import ulid
 from voicewatch.processes.link import Link, LinkServer, Peer
 from voicewatch.processes.messages import (
@@ -40,6 +39,7 @@ from voicewatch.processes.messages import (
     CloseStream,
     ForgetCall,
     Hello,
+    LevelsSent,
     Message,
     OpenStream,
     RememberCalls,
@@ -51,6 +51,7 @@ from voicewatch.processes.problem import Problem
 from voicewatch.processes.sockets import Sockets
 from voicewatch.settings import BadSettings, Settings
 from voicewatch.speech.detection import Chunk, Detection, LegDetection
+from voicewatch.speech.echoes import Echoes
 from voicewatch.speech.facts import (
     Conversations,
     final_fact,
@@ -129,7 +130,7 @@ class ModelProcess:
         self._next_number = 1
         self._refused = 0
         self._detection = Detection(judge)
-        self._echoes: dict[str, EchoGuard] = {}  # by call, as are the languages
+        self._echoes = Echoes(MAX_STREAMS)
         self._languages: dict[str, LanguageLock] = {}  # by call, while a leg of it is listened to
         self._committed_words = 0
         self._revised_words = 0
@@ -221,6 +222,8 @@ class ModelProcess:
         for leg in self._legs.values():
             if leg.peer is peer and not leg.closed:
                 leg.orphaned_s = time.monotonic()
+        for call_id in self._echoes.close_all(peer.process):
+            self._forget_sound(call_id)
 
     def _close_orphans(self) -> None:
         now_s = time.monotonic()
@@ -255,14 +258,22 @@ class ModelProcess:
     def receive(self, peer: Peer, message: Message, payload: bytes) -> None:
         if isinstance(message, Audio):
             self._audio(peer, message, payload)
+        elif isinstance(message, LevelsSent):
+            self._echoes.hear(peer.process, payload, message.count)
         elif isinstance(message, OpenStream):
             self._open(peer, message)
         elif isinstance(message, CloseStream):
             leg = self._leg(peer, message.stream)
             if leg is not None:
                 self._close_leg(leg)
+            call_id = self._echoes.close(peer.process, message.stream)
+            if call_id is not None:
+                self._forget_sound(call_id)
 
     def _open(self, peer: Peer, message: OpenStream) -> None:
+        if message.levels_only:
+            self._echoes.open(peer.process, message.stream, message.call_id)
+            return
         self._drop_orphan(message)
         before = self._leg(peer, message.stream)
         if before is not None:
@@ -281,7 +292,7 @@ class ModelProcess:
             floor_ms=message.replay_from_ms or 0,
             early=self._engine is None or not self._engine.low_fidelity,
             language=self._languages.setdefault(message.call_id, LanguageLock(language)),
-            echo=self._echoes.setdefault(message.call_id, EchoGuard()),
+            echo=self._echoes.of(message.call_id),
         )
         self._legs[number] = _Leg(peer, message.stream, pipeline, told_ms=message.replay_from_ms or 0)
         self._by_wire[(peer.process, message.stream)] = number
@@ -317,9 +328,13 @@ class ModelProcess:
             stream = leg.pipeline.stream
             self._legs.pop(stream.number, None)
             self._scheduler.jobs.forget(stream.number)
-            if all(other.pipeline.stream.call_id != stream.call_id for other in self._legs.values()):
-                self._languages.pop(stream.call_id, None)
-                self._echoes.pop(stream.call_id, None)
+            self._forget_sound(stream.call_id)
+
+    def _forget_sound(self, call_id: str) -> None:
+        """What was kept of a call, when nobody in it is heard any more."""
+        if all(leg.pipeline.stream.call_id != call_id for leg in self._legs.values()):
+            self._languages.pop(call_id, None)
+            self._echoes.forget(call_id)
 
     # ------------------------------------------------------------ what came of it
 
@@ -440,6 +455,8 @@ class ModelProcess:
             seat_id=command.seat_id,
             role=command.role,
         )
+        if command.role is Role.AI:
+            self._echoes.said(command.call_id, command.at_ms, command.text)
         request = self._conversations.reported(whose, command.text, command.language)
         self.scoring.submit(request, partial(self._report_scores_of_text, whose, command.text))
 
