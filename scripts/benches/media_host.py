@@ -76,7 +76,11 @@ class NoVoiceDetector:
 
     def __init__(self, *_: object) -> None: ...
 
-    def hear(self, chunk: bytes | None) -> None: ...
+    def hear(self, chunk: object) -> bool:
+        return False
+
+    def spoke_since_asked(self) -> bool:
+        return False
 
 
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))

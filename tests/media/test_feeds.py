@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
 import pytest
 
 from tests.media.conftest import Pipe
 from voicewatch.core.events import Fact, Role, TranscriptGap
 from voicewatch.media.feeds import CATCH_UP_CHUNKS, VOICED, Feeds, Stream
+from voicewatch.media.opus import CHUNK_SAMPLES
 from voicewatch.processes.messages import Audio, CloseStream, OpenStream, Packets
+
+PCM = np.array([[0], [7]], np.int16).repeat(CHUNK_SAMPLES, axis=1)
 
 
 class Setting:
@@ -25,8 +29,8 @@ class Setting:
 
     def ticks(self, count: int, flags: int = VOICED) -> None:
         for _ in range(count):
-            self.feeds.chunk(self.stream, self.at_ms, flags, -30.4, None)
-            self.feeds.flush()
+            self.feeds.chunk(self.stream, self.at_ms, flags, -30.4, 1)
+            self.feeds.flush(PCM)
             self.at_ms += 20
 
     def took(self) -> list[int]:
@@ -49,7 +53,7 @@ def test_one_message_a_tick_after_the_stream_is_named(setting: Setting) -> None:
     assert [type(message) for message, _ in setting.model.told] == [OpenStream, Audio, Audio, Audio]
     payload = setting.model.told[1][1]
     assert struct.unpack_from("!HIBb", payload) == (setting.stream.number, 0, VOICED, -30)
-    assert len(payload) == 648
+    assert payload[8:] == PCM[1].tobytes()
 
 
 def test_a_full_pipe_delays_but_loses_nothing(setting: Setting) -> None:
@@ -107,9 +111,9 @@ def test_silence_that_left_the_ring_is_no_gap() -> None:
 
 def test_a_seat_without_transcript_is_only_recorded(setting: Setting) -> None:
     silent = setting.open(to_model=False)
-    setting.feeds.chunk(silent, 0, VOICED, -20, None)
+    setting.feeds.chunk(silent, 0, VOICED, -20, 0)
     setting.feeds.packet(silent, 0, b"opus")
-    setting.feeds.flush()
+    setting.feeds.flush(PCM)
     assert setting.model.told == []
     opening, packets = setting.recorder.told
     assert isinstance(opening[0], OpenStream)
@@ -119,16 +123,16 @@ def test_a_seat_without_transcript_is_only_recorded(setting: Setting) -> None:
 
 def test_packets_nobody_takes_are_dropped_and_counted(setting: Setting) -> None:
     setting.feeds.packet(setting.stream, 0, b"a")
-    setting.feeds.flush()
+    setting.feeds.flush(PCM)
     setting.recorder.full = True
     for at_ms in (20, 40):
         setting.feeds.packet(setting.stream, at_ms, b"b")
-        setting.feeds.flush()
+        setting.feeds.flush(PCM)
     assert setting.feeds.packets_dropped == 2
     setting.recorder.full = False
     setting.feeds.recorder_came()
     setting.feeds.packet(setting.stream, 60, b"c")
-    setting.feeds.flush()
+    setting.feeds.flush(PCM)
     assert [type(message) for message, _ in setting.recorder.told[-2:]] == [OpenStream, Packets]
 
 
@@ -145,3 +149,15 @@ def test_closing_tells_both_and_the_gap_if_the_model_never_came(setting: Setting
     (gap,) = setting.facts
     assert isinstance(gap, TranscriptGap)
     assert (gap.start_ms, gap.end_ms) == (100, 200)
+
+
+def test_one_who_comes_while_all_is_well_is_named_first_and_delays_nobody(setting: Setting) -> None:
+    setting.ticks(3)
+    second = setting.open()
+    for at_ms in (60, 80):
+        setting.feeds.chunk(setting.stream, at_ms, 0, -40, 1)
+        setting.feeds.chunk(second, at_ms, 0, -40, 0)
+        setting.feeds.flush(PCM)
+    kinds = [type(message) for message, _ in setting.model.told]
+    assert kinds == [OpenStream, Audio, Audio, Audio, OpenStream, Audio, Audio]
+    assert sorted(setting.took()) == [0, 20, 40, 60, 60, 80, 80]

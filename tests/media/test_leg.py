@@ -10,6 +10,7 @@ import pytest
 from tests.media.test_room import Wire, arrives
 from voicewatch.media import rtp
 from voicewatch.media.leg import Leg
+from voicewatch.media.mixer import Past
 from voicewatch.media.opus import CHUNK_SAMPLES, MAX_PACKET_BYTES, Decoder, Encoder, OpusLibrary
 from voicewatch.media.voice import VoiceDetector
 
@@ -18,7 +19,7 @@ LIBRARY = OpusLibrary()
 
 def new_leg() -> Leg:
     pcm = np.zeros(CHUNK_SAMPLES, np.int16)
-    return Leg("leg", Wire(), Decoder(LIBRARY), VoiceDetector(2), 0, pcm, 0.0)
+    return Leg("leg", Wire(), Decoder(LIBRARY), VoiceDetector(2), 0, pcm, Past(1, 3), 0.0)
 
 
 def spoken(count: int, lasts_ms: int) -> list[bytes]:

@@ -11,6 +11,7 @@ from tests.support.peers import level_at
 from voicewatch.media import rtp
 from voicewatch.media.backdrop import Backdrop
 from voicewatch.media.leg import Leg, deliver
+from voicewatch.media.mixer import Past
 from voicewatch.media.opus import CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary
 from voicewatch.media.room import WARM_CHUNKS, Room
 from voicewatch.media.srtp import Slot
@@ -72,7 +73,9 @@ class House:
     def leg(self, hz: float = 0) -> Leg:
         wire = Wire()
         pcm = np.zeros(CHUNK_SAMPLES, np.int16)
-        leg = Leg(f"leg{len(self.wires)}", wire, Decoder(self.library), VoiceDetector(2), 0, pcm, 0.0)
+        leg = Leg(
+            f"leg{len(self.wires)}", wire, Decoder(self.library), VoiceDetector(2), 0, pcm, Past(1, 3), 0.0
+        )
         self.wires[leg], self.tones[leg] = wire, hz
         return leg
 

@@ -340,14 +340,15 @@ class Bridge:
         for call in self.calls.values():
             try:
                 at_ms = call.at_ms(due_ns)
-                self._rounds.go(call, at_ms, due_ns / 1e6)
-                if tick % _LEVELS_EVERY_TICKS == 0:
+                self._rounds.go(call, tick, at_ms, due_ns / 1e6)
+                turn = tick + call.phase
+                if turn % _LEVELS_EVERY_TICKS == 0:
                     signals.append(levels(call, at_ms))
-                if tick % _STATS_EVERY_TICKS == 0:
+                if turn % _STATS_EVERY_TICKS == 0:
                     signals += leg_stats(call, at_ms)
             except Exception as error:  # boundary: one call's trouble is its own
                 log.error("media_call_failed", call_id=call.call_id, **fault(error))
-        self._feeds.flush()
+        self._feeds.flush(self._engine.pcm)
         if tick % _STATS_EVERY_TICKS == 0:
             signals.append(self._engine.status(self._process, len(self.calls)))
         if signals:

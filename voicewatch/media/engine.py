@@ -24,9 +24,9 @@ from voicewatch.core.events import MediaStatus
 from voicewatch.media.backdrop import Backdrop
 from voicewatch.media.leg import QUIET_DBFS, Leg, Path, deliver
 from voicewatch.media.loudness import Match, Speaker, amplify, powers
-from voicewatch.media.mixer import LevelMeter, Pcm
-from voicewatch.media.opus import CHUNK_BYTES, CHUNK_MS, CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary
-from voicewatch.media.room import Room
+from voicewatch.media.mixer import LevelMeter, Past, Pcm
+from voicewatch.media.opus import CHUNK_MS, CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary
+from voicewatch.media.room import WARM_UP_CHUNKS, Room
 from voicewatch.media.srtp import Slot
 from voicewatch.media.strain import Strain
 from voicewatch.media.voice import VoiceDetector
@@ -129,7 +129,9 @@ class Engine:
         self._bitrate_bps, self._vad_mode = bitrate_bps, vad_mode
         self.strain = Strain(complexity, adapts=adapts)
         self._backdrop = Backdrop(self._new_encoder(), backdrop_dbfs)
-        self._pcm = np.zeros((max_legs, CHUNK_SAMPLES), np.int16)
+        self.pcm = np.zeros((max_legs, CHUNK_SAMPLES), np.int16)
+        """What each leg says in this tick; a leg knows its row."""
+        self._past = Past(max_legs, WARM_UP_CHUNKS)
         self._matched = np.zeros((max_legs, CHUNK_SAMPLES), np.int16)
         self._levels = LevelMeter(max_legs)
         self._free_rows = list(range(max_legs - 1, -1, -1))
@@ -181,7 +183,8 @@ class Engine:
             Decoder(self._library),
             VoiceDetector(self._vad_mode),
             row,
-            self._pcm[row],
+            self.pcm[row],
+            self._past,
             time.monotonic_ns() / 1e6,
         )
         for sock, handshake in sockets:
@@ -398,6 +401,7 @@ class Engine:
         mixing_ns = time.monotonic_ns()
         self._send()
         self.counters.mix_ns += time.monotonic_ns() - mixing_ns
+        self._past.keep(self.pcm[: self._rows_used])
         self._send_reports(due_ns)
         self._free_left()
         self.after_tick(self.tick, due_ns)
@@ -424,20 +428,12 @@ class Engine:
     def _listen(self) -> None:
         if self._rows_used == 0:
             return
-        rows = self._pcm[: self._rows_used]
-        levels, chunks = self._levels(rows).tolist(), rows.tobytes()
+        levels = self._levels(self.pcm[: self._rows_used]).tolist()
         for leg in self.legs:
-            row = leg.row
-            level = leg.level_dbfs = levels[row]
-            if level > _SILENT_DBFS:
-                leg.sounding = True
-                leg.chunk = chunk = chunks[row * CHUNK_BYTES : (row + 1) * CHUNK_BYTES]
-                leg.voice.hear(chunk)
-            else:
-                leg.sounding = False
-                leg.chunk = None
-                leg.voice.hear(None)
-            leg.quiet_for = 0 if level > QUIET_DBFS or leg.voice.voiced else leg.quiet_for + 1
+            level = leg.level_dbfs = levels[leg.row]
+            sounding = leg.sounding = level > _SILENT_DBFS
+            voiced = leg.voice.hear(leg.samples if sounding else None)
+            leg.quiet_for = 0 if voiced or level > QUIET_DBFS else leg.quiet_for + 1
         for leg in self._leaving:
             leg.sounding = levels[leg.row] > _SILENT_DBFS
 
@@ -458,7 +454,7 @@ class Engine:
                 leg.speaker.hear(power, _MEASURE_EVERY_TICKS)
 
     def _rows(self, legs: list[Leg]) -> Pcm:
-        return self._pcm[[leg.row for leg in legs]]
+        return self.pcm[[leg.row for leg in legs]]
 
     def _send_reports(self, due_ns: int) -> None:
         for leg in self.legs[self.tick % _RTCP_EVERY_TICKS :: _RTCP_EVERY_TICKS]:

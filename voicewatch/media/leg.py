@@ -13,7 +13,7 @@ from voicewatch.media import rtp
 from voicewatch.media.buffer import Kind, Play, ReceiveBuffer
 from voicewatch.media.dtmf import DigitReader
 from voicewatch.media.loudness import Match, Speaker
-from voicewatch.media.mixer import Pcm, fade_in, fade_out, squeeze
+from voicewatch.media.mixer import Past, Pcm, fade_in, fade_out, squeeze
 from voicewatch.media.opus import (
     BUFFER_TOO_SMALL,
     CHUNK_SAMPLES,
@@ -66,7 +66,7 @@ class Path(Protocol):
 class Leg:
     """State of one leg; the engine calls `receive` for packets, then `advance` and `send` once a tick.
 
-    After `advance`: `pcm` holds the chunk, `chunk` its bytes (None: silence), `packets` the Opus packets it
+    After `advance`: `pcm` holds the chunk (`samples`: the same as bytes), `packets` the Opus packets it
     was begun with (none: concealed, silent, or within a longer packet; two: delay was taken out),
     `forwardable` the packet that lets a listener's decoder make the same chunk (empty: there is none).
     """
@@ -84,7 +84,6 @@ class Leg:
         "_sequence",
         "_was_waiting",
         "buffer",
-        "chunk",
         "concealed",
         "dead",
         "decoded",
@@ -100,6 +99,7 @@ class Leg:
         "octets_out",
         "packets",
         "packets_out",
+        "past",
         "path",
         "pcm",
         "pcm_at",
@@ -107,6 +107,7 @@ class Leg:
         "reception",
         "round_trip_ms",
         "row",
+        "samples",
         "sounding",
         "speaker",
         "strays",
@@ -123,6 +124,7 @@ class Leg:
         voice: VoiceDetector,
         row: int,
         pcm: Pcm,
+        past: Past,
         now_ms: float,
     ) -> None:
         self.leg_id = leg_id
@@ -131,6 +133,8 @@ class Leg:
         self.row = row
         self.pcm = pcm
         self.pcm_at = pcm.ctypes.data
+        self.samples = pcm.data.cast("B")
+        self.past = past
         pcm[:] = 0
         self.speaker: Speaker | None = None
         """Measured, because somebody is matched to him or he to somebody."""
@@ -138,7 +142,6 @@ class Leg:
         self.sound_as(pcm)
         self.buffer = ReceiveBuffer()
         self.reception: rtp.Reception | None = None
-        self.chunk: bytes | None = None
         self.packets: tuple[bytes, ...] = _NO_PACKETS
         self.forwardable = b""
         self.quiet_for = 0
@@ -175,6 +178,10 @@ class Leg:
     def at_unity(self) -> bool:
         """Listeners hear him as he came: no gain, and none on its way."""
         return self.match is None or self.match.is_unity
+
+    def before(self, age: int) -> Pcm:
+        """The chunk of `age` ticks ago; 1 is the newest that was sent."""
+        return self.past.before(self.row, age)
 
     # -------------------------------------------------------------- in
 

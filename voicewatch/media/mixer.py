@@ -77,6 +77,26 @@ def squeeze(out: Pcm, first: Pcm, second: Pcm) -> None:
     out[:] = first + (second.astype(np.float32) - first) * _CROSS_UP
 
 
+class Past:
+    """The last chunks of every row, for who has to hear again what was just heard."""
+
+    __slots__ = ("_at", "_chunks")
+
+    def __init__(self, max_rows: int, chunks: int) -> None:
+        self._chunks = np.zeros((chunks, max_rows, CHUNK_SAMPLES), np.int16)
+        self._at = 0
+
+    def keep(self, rows: Pcm) -> None:
+        """This tick's chunks."""
+        self._at = (self._at + 1) % len(self._chunks)
+        self._chunks[self._at, : len(rows)] = rows
+
+    def before(self, row: int, age: int) -> Pcm:
+        """What was kept `age` ticks ago; 1 is the newest."""
+        chunk: Pcm = self._chunks[(self._at - age + 1) % len(self._chunks), row]
+        return chunk
+
+
 class LevelMeter:
     """RMS of each row in dBFS (full-scale square wave = 0), -96 for silence. Its workspace is kept."""
 

@@ -49,10 +49,10 @@ class Rendition:
         "_encoder",
         "_forwarded",
         "_forwards",
-        "_heard",
-        "_heard_count",
+        "_only",
         "_out",
         "_out_at",
+        "_passed_on",
         "_quiet_for",
         "_sounded",
         "_still_for",
@@ -63,18 +63,18 @@ class Rendition:
 
     def __init__(self, encoder: Encoder, hears: Hears, *, forwards: bool = True) -> None:
         """Without `forwards` all is encoded here."""
-        self.hears = hears
         self.listeners: list[Leg] = []
-        self.steady_for = 0
+        self._name(hears)
         self._encoder = encoder
         self._sounded: Hears = hears
         self._quiet_for = SETTLE_CHUNKS
         self._out = np.zeros(CHUNK_SAMPLES, np.int16)
         self._out_at = self._out.ctypes.data
         self._forwards = forwards
-        self._forwarded: Voice | None = None
-        self._alone_for = self._still_for = self._heard_count = 0
-        self._heard = np.zeros((WARM_UP_CHUNKS, CHUNK_SAMPLES), np.int16)
+        self._forwarded: Leg | None = None
+        self._passed_on = 0
+        """Packets of his in a row."""
+        self._alone_for = self._still_for = 0
 
     def copy(self) -> Rendition:
         other = Rendition(self._encoder.copy(), self.hears, forwards=self._forwards)
@@ -84,7 +84,7 @@ class Rendition:
             self._alone_for,
             self._still_for,
         )
-        other._heard[:], other._heard_count = self._heard, self._heard_count
+        other._passed_on = self._passed_on
         return other
 
     def set_complexity(self, complexity: int) -> None:
@@ -97,15 +97,24 @@ class Rendition:
 
     def change(self, hears: Hears) -> None:
         """From the next tick on. A resting encoder is warmed here, not when that tick's packets are due."""
-        self.hears = hears
-        self.steady_for = 0
+        self._name(hears)
         self._stop_forwarding()
+
+    def _name(self, hears: Hears) -> None:
+        self.hears = hears
+        self._only = next(iter(hears)) if len(hears) == 1 else None
+        self.steady_for = 0
 
     def render(self, tick: int, backdrop: Backdrop) -> bytes:
         """This tick's packet."""
+        voice = self._forwarded
         if self.hears is not self._sounded and self.hears != self._sounded:
             return self._encode_change(tick, backdrop)
         self.steady_for += 1
+        if voice is not None and self._goes_on(voice):
+            self._passed_on += 1
+            self._still_for = 0
+            return voice.forwardable
         if self._forwards:
             packet = self._forward()
             if packet:
@@ -120,13 +129,17 @@ class Rendition:
 
     # -------------------------------------------------------------- passing on
 
+    def _goes_on(self, voice: Leg) -> bool:
+        """The ordinary case of `_forward`: nobody else could be heard, and nothing has changed."""
+        return voice is self._only and voice.sounding and bool(voice.forwardable) and voice.at_unity
+
     def _forward(self) -> bytes:
         """The packet of the one who is heard alone; empty when this tick has to be encoded."""
         alone = self._alone()
         if alone is None or not alone.at_unity:
             self._stop_forwarding()
             return b""
-        if not alone.forwardable:
+        if not alone.forwardable or isinstance(alone, Prompt):
             self._stop_forwarding(min(self._alone_for, ALONE_CHUNKS - RESUME_CHUNKS))
             return b""
         if self._forwarded is not alone:
@@ -141,8 +154,7 @@ class Rendition:
             self._stop_forwarding()
             return b""
         self._quiet_for = 0
-        self._heard[self._heard_count % WARM_UP_CHUNKS] = alone.heard
-        self._heard_count += 1
+        self._passed_on += 1
         return alone.forwardable
 
     def _alone(self) -> Voice | None:
@@ -163,13 +175,12 @@ class Rendition:
     def _stop_forwarding(self, alone_for: int = 0) -> None:
         """The encoder goes on from where the packets passed on have led its listeners' decoders."""
         self._alone_for = alone_for
-        if self._forwarded is None:
+        voice = self._forwarded
+        if voice is None:
             return
-        self._forwarded, self._still_for = None, 0
-        for age in range(min(self._heard_count, WARM_UP_CHUNKS), 0, -1):
-            self._out[:] = self._heard[(self._heard_count - age) % WARM_UP_CHUNKS]
-            self._encoder.encode(self._out_at)
-        self._heard_count = 0
+        for age in range(min(self._passed_on, WARM_UP_CHUNKS), 0, -1):
+            self._encoder.encode(voice.before(age).ctypes.data)
+        self._forwarded, self._passed_on, self._still_for = None, 0, 0
 
     # -------------------------------------------------------------- encoding
 

@@ -23,6 +23,8 @@ from voicewatch.media.seats import MICROPHONE_CHUNKS, MICROPHONE_DBFS, Attachmen
 from voicewatch.media.watch import LegNews, LegState, LegWatch
 from voicewatch.settings import MediaSettings
 
+LOOK_EVERY_TICKS = 5
+"""A call in which nothing is waited for and every leg is live is looked at so seldom."""
 FORGET_LOST_MS = 30_000
 """A lost leg is kept for so long: on a network that comes back it goes on by itself."""
 MICROPHONE_SILENT_MS = 2_000
@@ -51,17 +53,17 @@ class Rounds:
     ) -> None:
         self._calls, self._feeds, self._settings, self._report = calls, feeds, settings, report
 
-    def go(self, call: Call, at_ms: int, now_ms: float) -> None:
+    def go(self, call: Call, tick: int, at_ms: int, now_ms: float) -> None:
         """`at_ms`: of the call; `now_ms`: of the clock by which legs note their packets."""
-        self._play_on(call)
-        self._watch_legs(call, at_ms, now_ms)
-        self._switch(call, at_ms)
-        self._watch_silence(call, at_ms)
+        if call.prompts or call.keys:
+            self._play_on(call)
+        if call.is_restless or call.switch.is_waiting or (tick + call.phase) % LOOK_EVERY_TICKS == 0:
+            self._watch_legs(call, at_ms, now_ms)
+            self._switch(call, at_ms)
+            self._watch_silence(call, at_ms)
         self._hand_on(call, at_ms)
 
     def _play_on(self, call: Call) -> None:
-        if not (call.prompts or call.keys):
-            return
         for prompt in (*call.prompts.values(), *call.keys.values()):
             prompt.advance()
         over = [seat_id for seat_id, prompt in call.keys.items() if prompt.is_over]
@@ -71,10 +73,13 @@ class Rounds:
             self._calls.rewire(call)
 
     def _watch_legs(self, call: Call, at_ms: int, now_ms: float) -> None:
+        call.is_restless = False
         for seat in call.seats.values():
             attached = seat.attached
             if attached is not None and attached.leg is not None and attached.watch is not None:
                 self._watch_leg(call, attached, attached.leg, attached.watch, at_ms, now_ms)
+                if not attached.is_proved:
+                    call.is_restless = True
 
     def _watch_leg(
         self, call: Call, attached: Attachment, leg: Leg, watch: LegWatch, at_ms: int, now_ms: float
@@ -136,7 +141,7 @@ class Rounds:
                 continue
             customer = customer or (seat.role is Role.CUSTOMER and seat.fed)  # on hold he is not: no dead air
             other = other or seat.role in (Role.AI, Role.AGENT)
-            spoken = spoken or (seat.fed and leg.voice.speaking)
+            spoken = (leg.voice.spoke_since_asked() and seat.fed) or spoken
         since_ms = call.silence.since_ms
         told = call.silence.tick(at_ms, watched=customer and other, spoken=spoken)
         if told is True and call.silence.since_ms is not None:
@@ -149,8 +154,9 @@ class Rounds:
             leg = seat.leg
             if not seat.fed or leg is None:
                 continue
-            if seat.stream is None:
-                seat.stream = self._feeds.open(
+            stream = seat.stream
+            if stream is None:
+                stream = seat.stream = self._feeds.open(
                     call.call_id,
                     seat.seat_id,
                     seat.role,
@@ -159,6 +165,6 @@ class Rounds:
                     to_recorder=call.record,
                 )
             flags = (VOICED if leg.voice.voiced else 0) | (CONCEALED if leg.concealed else 0)
-            self._feeds.chunk(seat.stream, at_ms, flags, leg.level_dbfs, leg.chunk)
+            self._feeds.chunk(stream, at_ms, flags, leg.level_dbfs, leg.row)
             for packet in leg.packets:
-                self._feeds.packet(seat.stream, at_ms, packet)
+                self._feeds.packet(stream, at_ms, packet)

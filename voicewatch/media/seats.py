@@ -75,12 +75,16 @@ class Seat:
 
 
 class Call:
-    __slots__ = ("ai", "call_id", "keys", "prompts", "record", "room", "seats", "silence", "switch",
-                 "zero_mono_ns")  # fmt: skip
+    __slots__ = ("ai", "call_id", "is_restless", "keys", "phase", "prompts", "record", "room", "seats",
+                 "silence", "switch", "zero_mono_ns")  # fmt: skip
 
     def __init__(self, opening: OpenCall, room: Room, switch: Switch) -> None:
         self.call_id, self.zero_mono_ns, self.record = opening.call_id, opening.zero_mono_ns, opening.record
         self.room, self.switch = room, switch
+        self.phase = hash(opening.call_id) % 1_000
+        """In which ticks it has its turn at what is done now and then: not all calls at once."""
+        self.is_restless = True
+        """A leg in it is not live yet, or not any more: to be looked at in every tick."""
         self.seats: dict[str, Seat] = {}
         self.prompts: dict[str, Prompt] = {}
         """Hold audio or notice, by their name in the table, while somebody hears them."""
