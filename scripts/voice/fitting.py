@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from audio_models.arousal import Baseline, VoiceModel
 from audio_models.prosody import Numbers, Prosody
-from scripts.voice.corpus import Clip
+from scripts.voice.corpus import CLIPPED, Clip
 
 DIAGONAL = 0.5
 """Share of the diagonal in every covariance: few speakers tell little of how measures go together."""
@@ -21,13 +21,13 @@ Measured = Mapping[str, Sequence[Prosody | None]]
 
 
 def fit(clips: Sequence[Clip], measured: Measured, speakers: Collection[str]) -> VoiceModel:
-    """From these speakers in all conditions given; a speaker in a condition counts as a caller.
+    """From these speakers in all conditions given; a speaker in each but CLIPPED counts as a caller.
 
     Those who do not act tell what is usual, the others also what arousal does.
     """
     usual, moved, noise = [], [], []
-    for prosodies in measured.values():
-        for speaker in speakers:
+    for name, prosodies in measured.items():
+        for speaker in speakers if name != CLIPPED else ():
             calm = _values(clips, prosodies, speaker, ("low",))
             high = _values(clips, prosodies, speaker, ("high",))
             neutral = _values(clips, prosodies, speaker, ("neutral",))
@@ -40,8 +40,24 @@ def fit(clips: Sequence[Clip], measured: Measured, speakers: Collection[str]) ->
     within = np.cov(np.concatenate(noise).T)
     between = np.cov(np.array(usual).T) * MORE_SPEAKERS
     return VoiceModel(
-        np.mean(usual, axis=0), _nearer_diagonal(between), _nearer_diagonal(within), np.mean(moved, axis=0)
+        np.mean(usual, axis=0),
+        _nearer_diagonal(between),
+        _nearer_diagonal(within),
+        np.mean(moved, axis=0),
+        _clipping(clips, measured, speakers),
     )
+
+
+def _clipping(clips: Sequence[Clip], measured: Measured, speakers: Collection[str]) -> Numbers:
+    """What clipping does to each measure, by the root of the share of samples cut off (least squares)."""
+    pairs = [
+        (clean.values, cut)
+        for clip, clean, cut in zip(clips, measured["clean"], measured[CLIPPED], strict=True)
+        if clip.speaker in speakers and clean is not None and cut is not None
+    ]
+    moved = np.array([cut.values - clean for clean, cut in pairs])
+    roots = np.sqrt([cut.clipped for _, cut in pairs])
+    return np.asarray(roots @ moved / (roots @ roots))
 
 
 def judged_apart(
@@ -57,7 +73,7 @@ def judged_apart(
     speakers judged together; default one by one.
     """
     everybody = sorted({clip.speaker for clip in clips})
-    fitted_to = {name: measured[name] for name in trained}
+    fitted_to = {name: measured[name] for name in (*trained, CLIPPED)}
     found = {name: np.full(len(clips), np.nan) for name in measured}
     actors = sorted({clip.speaker for clip in clips if clip.arousal == "high"})
     for fold in folds or [[speaker] for speaker in actors]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from audio_models.arousal import WEIGHTS
 from audio_models.prosody import FEATURES, measure
-from scripts.voice.corpus import TRAINED, changed, conditions, emodb, plain_speech
+from scripts.voice.corpus import CLIPPED, TRAINED, changed, conditions, emodb, plain_speech
 from scripts.voice.fitting import fit
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     args = parser.parse_args()
     clips, known = [*emodb(args.data), *plain_speech(args.data)], conditions(args.data)
     measured = {}
-    for name in TRAINED:
+    for name in (*TRAINED, CLIPPED):
         measured[name] = [measure(samples) for samples in changed(clips, name, known[name])]
         print(f"measured: {name}", flush=True)
     model = fit(clips, measured, sorted({clip.speaker for clip in clips}))
@@ -35,6 +35,7 @@ def main() -> None:
         "between": model.between.round(5).tolist(),
         "within": model.within.round(5).tolist(),
         "direction": model.direction.round(5).tolist(),
+        "clipping": model.clipping.round(5).tolist(),
     }
     args.out.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
     print(f"{args.out}: {args.out.stat().st_size} bytes")

@@ -224,3 +224,24 @@ def test_the_two_styles_of_dialogue_share_no_line() -> None:
         for style in _STYLES
     )
     assert not one & other
+
+
+@pytest.mark.parametrize("name", ["task_c", "task_d"])
+def test_each_customer_turn_of_a_task_is_rated_and_who_needs_a_person_is_dissatisfied(name: str) -> None:
+    rows = _dialogues(name)
+    rated = [turn for row in rows for turn in row["turns"] if turn["role"] == "customer"]
+    assert all(turn["satisfaction"] in range(1, 6) for turn in rated)
+    assert 0.25 <= sum(turn["satisfaction"] <= 2 for turn in rated) / len(rated) <= 0.5
+    for row in rows:
+        if row["labels"]["should_escalate"]:
+            assert row["turns"][row["labels"]["turn"]]["satisfaction"] <= 2, row["id"]
+        else:
+            assert all(turn.get("satisfaction", 3) >= 2 for turn in row["turns"]), row["id"]
+
+
+def test_the_two_task_parts_share_no_turn() -> None:
+    said = [
+        {turn["text"].lower() for row in _dialogues(name) for turn in row["turns"]}
+        for name in ("task_c", "task_d")
+    ]
+    assert not said[0] & said[1]

@@ -1,6 +1,6 @@
 fires
 4 ai: Reviews can take up to ten working days.
-9 customer: It was under review last Thursday too. [escalation 0.6]
+9 customer: It was under review last Thursday too. [escalation 0.4]
 14 ai: You will get a letter once the review is done.
 19 customer: A letter is no use to us. [escalation 0.9]
 > needs_person alerts: Needs a person soon “A letter is no use to us.” “no use to” “can take up to” “You will get a letter”
