@@ -10,11 +10,13 @@ from voicewatch.core.audibility import HOLD
 from voicewatch.core.director import Director, Refused
 from voicewatch.core.events import (
     AudibilityChanged,
+    HandoffChanged,
     LegConnected,
     LegLive,
     LegLost,
     MicrophoneSilent,
     OfferMade,
+    Role,
 )
 from voicewatch.core.routing_plan import Queue, RoutingPlan
 
@@ -203,3 +205,56 @@ def test_a_customer_who_never_connects_is_let_go() -> None:
     stage.pass_time(61_000)
     assert not stage.call.is_live
     assert stage.call.ended.reason == "customer_lost"
+
+
+def handoffs(stage: Stage) -> list[tuple[str, str]]:
+    return [(fact.state.value, fact.agent_id) for fact in stage.journal if isinstance(fact, HandoffChanged)]
+
+
+def away(at_ms: int, play_on: str = BRIDGED) -> Stage:
+    """Peter's leg has been lost at 11 s, and it is `at_ms` now."""
+    stage = play(play_on)
+    stage.pass_time(11_000)
+    stage.lose("seat-peter", "silent")
+    stage.pass_time(at_ms)
+    return stage
+
+
+def test_an_agent_whose_leg_was_lost_comes_back_into_his_seat() -> None:
+    stage = away(15_000)
+    assert stage.call.in_force["customer"] == {"ai"}
+    assert stage.call.ai_paused is None
+    assert stage.call.view(True)["seats"][-1]["kept_until_ms"] == 41_000
+    before = handoffs(stage)
+    stage.connect("seat-peter")
+    assert stage.call.in_force["customer"] == {"seat-peter"}
+    assert stage.call.ai_paused == "agent_takeover"
+    assert stage.call.view(True)["seats"][-1]["kept_until_ms"] is None
+    assert handoffs(stage) == before
+
+
+def test_back_before_another_has_said_yes_what_was_asked_for_is_his() -> None:
+    stage = away(20_000, BRIDGED + "8 available lisa\n")
+    failed, *_, ringing = handoffs(stage)[-4:]
+    assert (failed, ringing[0]) == (("failed", "peter"), "ringing")
+    assert [offer.made.agent_id for offer in stage.call.pending_offers] == ["lisa"]
+    stage.connect("seat-peter")
+    assert handoffs(stage)[-2:] == [("accepted", "peter"), ("bridged", "peter")]
+    assert stage.call.pending_offers == []
+    assert stage.call.in_force["customer"] == {"seat-peter"}
+    stage.lose("seat-peter", "silent")  # and once more, as if it were the first time
+    stage.pass_time(29_000)
+    assert [state for state, _ in handoffs(stage)][-4:] == ["failed", "requested", "briefing", "ringing"]
+
+
+def test_his_seat_is_given_up_when_another_sits_down_and_after_half_a_minute() -> None:
+    stage = away(20_000, BRIDGED + "8 available lisa\n")
+    [offer] = stage.call.pending_offers
+    stage.tell(stage.director.accept(offer.made.offer_id, "lisa", stage.at_ms, "seat-lisa"))
+    assert [seat.who for seat in stage.call.open_seats(Role.AGENT)] == ["lisa"]
+    stage = away(38_000)
+    stage.push(LegConnected(call_id=CALL, at_ms=38_000, seat_id="seat-peter", leg_id="again"))
+    stage.pass_time(40_000)
+    assert stage.call.open_seats(Role.AGENT)
+    stage.pass_time(42_000)  # a leg that never gets live gains no time
+    assert not stage.call.open_seats(Role.AGENT)

@@ -1,4 +1,4 @@
-# Peter's connection breaks in mid-call: the AI covers at once, and Lisa is asked, not Peter.
+# Peter's connection breaks in mid-call: the AI covers at once, and when he stays away Lisa is asked, not Peter.
 0    available peter billing
 0    available lisa
 1    start topic=billing
@@ -9,9 +9,9 @@
 15   customer: My router is broken. [sentiment -2]
 17   lose seat-peter silent
 19   ai: I am still with you, one moment please.
-22   accept lisa
-23   connect seat-lisa
-26   agent: Hello, this is Lisa. I am sorry about that.
+27   accept lisa
+28   connect seat-lisa
+30   agent: Hello, this is Lisa. I am sorry about that.
 40   lose seat-lisa hangup
 44   ai: Is there anything else?
 50   end ai_ended

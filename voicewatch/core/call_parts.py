@@ -22,6 +22,8 @@ from voicewatch.core.redaction import masked
 
 SPEAKS = (Mode.TAKEOVER, Mode.BARGE)
 """Modes in which the customer hears a human."""
+SEAT_KEPT_MS = 30_000
+"""Consent of a silent peer lasts so long (RFC 7675 §5.1): media keeps his leg, the call his seat."""
 
 
 @dataclass
@@ -39,6 +41,8 @@ class Seat:
     leg_since_ms: int = 0
     """When `leg` became what it is; of none: when the seat was opened."""
     lost_reason: str = ""
+    away_since_ms: int | None = None
+    """Since when his leg is lost, however often another was begun; None while he is there, or never was."""
     is_muted: bool = False
     unheard_since_ms: int | None = None
     """Since when media waits for sound from him; None while it does not."""
@@ -46,6 +50,12 @@ class Seat:
     @property
     def carries_audio(self) -> bool:
         return self.leg in ("live", "stalled")
+
+    @property
+    def kept_until_ms(self) -> int | None:
+        """An agent's seat waits so long for him to come back into it; None while he is there, or hung up."""
+        may_return = self.role == Role.AGENT and self.lost_reason != "hangup"
+        return self.away_since_ms + SEAT_KEPT_MS if self.away_since_ms is not None and may_return else None
 
 
 @dataclass

@@ -195,6 +195,7 @@ def _seat(seat: Seat) -> dict[str, Any]:
         "name": seat.name,
         "mode": seat.mode.value if seat.mode else None,
         "leg": seat.leg,
+        "kept_until_ms": seat.kept_until_ms,
         "muted": seat.is_muted,
     }
 

@@ -29,7 +29,7 @@ from voicewatch.core.events import (
     SeatClosed,
     Severity,
 )
-from voicewatch.core.handoff import move_handoff
+from voicewatch.core.handoff import LEG_BACK_MOVES, LEG_LOST_MOVES, move_handoff
 from voicewatch.core.offering import (
     Means,
     find_queue,
@@ -39,12 +39,15 @@ from voicewatch.core.offering import (
     offers_expire,
     reservations_end,
     tell_nobody_free,
+    withdrawn,
 )
 
 CONNECT_LIMIT_MS = 15_000
 """An agent who accepted must be connected within so long, or the next one is asked."""
 AI_ABSENT_MS = 8_000
 """An AI that has not connected within so long is taken for lost."""
+OTHERS_ASKED_MS = 8_000
+"""An agent whose leg is lost mostly comes back by himself; when he is away for so long, others are asked."""
 LET_GO_MS = 60_000
 """A customer or supervisor who never connects is let go after so long (a browser may ask him first)."""
 
@@ -170,29 +173,60 @@ def _is_joining(seat: Seat) -> bool:
 
 
 def _agent_gone(means: Means, call: CallState) -> list[Fact]:
-    escalation = call.active_escalation
+    """His seat is given up: he left, never came, is not heard, stayed away, or another one sits there."""
     for seat in call.open_seats(Role.AGENT):
-        never_came = _is_joining(seat) and call.at_ms - seat.leg_since_ms >= CONNECT_LIMIT_MS
-        not_heard = _stays_unheard(call, seat)
-        if not (never_came or not_heard) and not _is_gone(means, call, seat):
-            continue
-        hung_up = seat.lost_reason == "hangup" and seat.mode in SPEAKS
+        hung_up = seat.leg == "lost" and seat.lost_reason == "hangup" and seat.mode in SPEAKS
         if hung_up and any(one.carries_audio for one in call.open_seats(Role.AI)):
             return hand_back(call, seat.who, "")
-        reason = "agent_never_connected" if never_came else "agent_not_heard" if not_heard else "agent_lost"
-        facts: list[Fact] = []
-        serves = escalation is not None and escalation.agent_id == seat.who
-        if escalation is not None and serves:
-            facts.append(handoff_moved(call, escalation, HandoffState.FAILED, reason))
-        facts.append(_closed(call, seat, reason))
-        others = [one for one in call.heard_by_customer() if one is not seat and one.mode in SPEAKS]
-        if others:
-            return facts
-        facts += _resumed(call, reason)
-        if escalation is not None and serves:
-            facts.append(_raised_again(means, call, escalation, AGENT_FAILED[reason]))
-        return facts
+        reason = _why_given_up(means, call, seat)
+        if reason:
+            return [*_failed(means, call, seat, reason), _closed(call, seat, reason), *_covered(call, seat)]
     return []
+
+
+def _why_given_up(means: Means, call: CallState, seat: Seat) -> str:
+    """Empty while he may still come, or be heard."""
+    if seat.carries_audio:
+        return "agent_not_heard" if _stays_unheard(call, seat) else ""
+    if seat.kept_until_ms is not None:
+        another_sits = len(call.open_seats(Role.AGENT)) > 1
+        return "agent_lost" if another_sits or call.at_ms >= seat.kept_until_ms else ""
+    if _is_joining(seat):
+        return "agent_never_connected" if call.at_ms - seat.leg_since_ms >= CONNECT_LIMIT_MS else ""
+    return "agent_lost" if _is_gone(means, call, seat) else ""
+
+
+def _agent_away(means: Means, call: CallState) -> list[Fact]:
+    """He keeps his seat, but somebody else is asked for now."""
+    for seat in call.open_seats(Role.AGENT):
+        away_since_ms = seat.away_since_ms
+        if seat.carries_audio or away_since_ms is None or seat.kept_until_ms is None:
+            continue
+        waits_ms = means.grace_ms if seat.lost_reason == "media_died" else OTHERS_ASKED_MS
+        if call.at_ms - away_since_ms >= waits_ms:
+            facts = _failed(means, call, seat, "agent_lost")
+            if facts:
+                return facts
+    return []
+
+
+def _failed(means: Means, call: CallState, seat: Seat, reason: str) -> list[Fact]:
+    """The handoff that this agent served, and what is asked for in its place unless somebody else speaks."""
+    escalation = call.active_escalation
+    if escalation is None or escalation.agent_id != seat.who or escalation.handoff not in LEG_LOST_MOVES:
+        return []
+    facts: list[Fact] = [handoff_moved(call, escalation, LEG_LOST_MOVES[escalation.handoff], reason)]
+    if not _others_speaking(call, seat):
+        facts.append(_raised_again(means, call, escalation, AGENT_FAILED[reason]))
+    return facts
+
+
+def _covered(call: CallState, gone: Seat) -> list[Fact]:
+    return [] if _others_speaking(call, gone) else _resumed(call, "agent_lost")
+
+
+def _others_speaking(call: CallState, gone: Seat) -> bool:
+    return any(one is not gone and one.mode in SPEAKS for one in call.heard_by_customer())
 
 
 def _raised_again(means: Means, call: CallState, lost: Escalation, why: str) -> EscalationRaised:
@@ -290,6 +324,19 @@ def _agent_is_heard(means: Means, call: CallState) -> list[Fact]:
     return facts
 
 
+def _agent_is_back(means: Means, call: CallState) -> list[Fact]:
+    """Before somebody else has said yes: what was asked for when he was away is his."""
+    escalation = call.active_escalation
+    agent = next((seat for seat in call.open_seats(Role.AGENT) if seat.carries_audio), None)
+    if escalation is None or agent is None or escalation.handoff not in LEG_BACK_MOVES:
+        return []
+    state = LEG_BACK_MOVES[escalation.handoff]
+    return [
+        *withdrawn(call, "agent_back"),
+        handoff_moved(call, escalation, state, "agent_back", agent.who),
+    ]
+
+
 def _supervisor_answers(means: Means, call: CallState) -> list[Fact]:
     """A supervisor has taken the call: nobody else needs to."""
     escalation, human = call.active_escalation, call.human_voice()
@@ -384,6 +431,8 @@ def _offer_next(means: Means, call: CallState) -> list[Fact]:
 CONSEQUENCES: tuple[Callable[[Means, CallState], list[Fact]], ...] = (
     _customer_gone,
     _agent_gone,
+    _agent_away,
+    _agent_is_back,
     _supervisor_gone,
     _agent_joins,
     _agent_is_heard,

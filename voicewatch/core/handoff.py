@@ -26,7 +26,7 @@ OFFER_MOVES: dict[OfferState, frozenset[OfferState]] = {
 _ENDS = frozenset({HandoffState.CANCELED, HandoffState.FAILED})
 HANDOFF_MOVES: dict[HandoffState, frozenset[HandoffState]] = {
     HandoffState.REQUESTED: _ENDS | {HandoffState.BRIEFING},
-    HandoffState.BRIEFING: _ENDS | {HandoffState.RINGING},
+    HandoffState.BRIEFING: _ENDS | {HandoffState.RINGING, HandoffState.ACCEPTED},
     HandoffState.RINGING: _ENDS | {HandoffState.ACCEPTED, HandoffState.REJECTED},
     HandoffState.ACCEPTED: _ENDS | {HandoffState.BRIDGED},
     HandoffState.BRIDGED: frozenset({HandoffState.COMPLETED, HandoffState.FAILED}),
@@ -34,6 +34,20 @@ HANDOFF_MOVES: dict[HandoffState, frozenset[HandoffState]] = {
 
 WAITING = frozenset({HandoffState.REQUESTED, HandoffState.BRIEFING, HandoffState.RINGING})
 """Nobody has said yes yet."""
+
+LEG_LOST_MOVES: dict[HandoffState, HandoffState] = {
+    HandoffState.ACCEPTED: HandoffState.FAILED,
+    HandoffState.BRIDGED: HandoffState.FAILED,
+}
+"""What becomes of his handoff when an agent stays away: the call is offered anew, under a new handoff."""
+LEG_BACK_MOVES: dict[HandoffState, HandoffState] = {
+    HandoffState.BRIEFING: HandoffState.ACCEPTED,
+    HandoffState.RINGING: HandoffState.ACCEPTED,
+}
+"""What becomes of that new handoff when he comes back into his seat before somebody else has said yes.
+
+Later he finds his seat closed: it is given up when another agent sits down.
+"""
 
 
 class IllegalMove(ValueError):

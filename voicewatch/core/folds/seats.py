@@ -78,6 +78,8 @@ def _leg(state: str) -> Callable[[CallState, Any], None]:
         if state == "connecting" and seat.leg_id == fact.leg_id and seat.carries_audio:
             return
         seat.leg, seat.leg_id, seat.leg_since_ms = state, fact.leg_id, fact.at_ms
+        if seat.carries_audio:
+            seat.away_since_ms = None
 
     return apply
 
@@ -86,6 +88,8 @@ def _leg_lost(call: CallState, fact: LegLost) -> None:
     seat = call.seats.get(fact.seat_id)
     if seat is None or fact.reason == "replaced" or seat.leg_id not in ("", fact.leg_id):
         return
+    if seat.carries_audio:
+        seat.away_since_ms = fact.at_ms
     seat.leg, seat.leg_since_ms, seat.lost_reason = "lost", fact.at_ms, fact.reason
 
 
