@@ -38,7 +38,7 @@ export function OnCall({ call, seat }: { call: LiveCall; seat: Seat | undefined 
       {seat && <Coach call={call} seat={seat} />}
       <div class="strip" role="status">
         <Icon name="ear" />
-        <b data-testid="hears">{seat ? hearsSentence(view, seat.seat_id) : 'Connecting. The AI still speaks.'}</b>
+        <b data-testid="hears">{seat ? whoHears(view, seat) : 'Connecting. The AI still speaks.'}</b>
         {store.phone.muted.value && <span class="chip chip--ink">You are muted</span>}
         {view.on_hold && <span class="chip chip--ink">On hold</span>}
         {view.recording === 'paused' && <span class="chip chip--ink">Recording is paused</span>}
@@ -48,6 +48,12 @@ export function OnCall({ call, seat }: { call: LiveCall; seat: Seat | undefined 
       <Keys view={view} />
     </div>
   );
+}
+
+function whoHears(view: CallView, seat: Seat): string {
+  if (!seat.kept_until_ms) return hearsSentence(view, seat.seat_id);
+  const covered = view.voice === 'nobody' ? 'Nobody hears you.' : `${view.voice === 'ai' ? 'The AI' : view.voice_name} speaks meanwhile.`;
+  return `Your line is lost, and being connected again. ${covered} Your seat is kept to ${clock(seat.kept_until_ms)}.`;
 }
 
 function Clocks({ call }: { call: LiveCall }) {

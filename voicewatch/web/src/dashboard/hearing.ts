@@ -1,4 +1,5 @@
 /** Who hears whom, for the picture: four fixed places and the arrows between them. */
+import { clock } from '../lib/format';
 import type { CallView, Role, Seat } from '../lib/types';
 
 export type Place = 'customer' | 'ai' | 'human' | 'you';
@@ -62,6 +63,7 @@ function people(view: CallView, mine: Seat | undefined, other: Seat | undefined,
   const ringing = view.offers.find((offer) => offer.state === 'pending');
   const note = (seat: Seat | undefined, silent = ''): string => {
     if (!seat) return '';
+    if (seat.kept_until_ms) return `line lost, seat kept to ${clock(seat.kept_until_ms)}`;
     if (seat.leg === 'lost' || seat.leg === 'stalled') return seat.leg === 'lost' ? 'line lost' : 'line weak';
     return voiced.includes(seat.seat_id) ? 'speaking' : silent;
   };

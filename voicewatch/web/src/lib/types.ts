@@ -108,6 +108,8 @@ export interface Seat {
   name: string;
   mode: Mode | null;
   leg: LegState;
+  /** An agent whose line is lost may come back into his seat until then (the call's clock). */
+  kept_until_ms?: number | null;
   muted: boolean;
 }
 
