@@ -7,12 +7,19 @@ import contextlib
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from voicewatch.demo.ear import Ear, Heard
 from voicewatch.demo.scenarios import Scenario, clip_samples
+
+AXE = Path(__file__).parents[2] / "voicewatch" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+"""Installed with what builds the pages."""
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+SCHEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
 
 FLAGS = [
     "--use-fake-device-for-media-stream",
@@ -145,6 +152,25 @@ class Visitor:
     async def picture(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(path=path)
+
+    async def hindrances(self) -> list[str]:
+        """What axe-core finds wrong in the page as it is now, light and dark, by WCAG 2.2 at A and AA.
+
+        Nothing moves meanwhile: half-way through a change of colour no contrast is right.
+        """
+        await self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        told = []
+        for scheme in SCHEMES:
+            await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            found = await self.page.evaluate(
+                "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", WCAG
+            )
+            told += [
+                f"{self.page.url}, {scheme}: {one['id']}: {node['html'][:120]}"
+                for one in found["violations"]
+                for node in one["nodes"]
+            ]
+        return told
 
     async def leave(self) -> None:
         await self._context.close()

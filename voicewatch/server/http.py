@@ -21,7 +21,7 @@ from voicewatch.server.feed import Feed
 from voicewatch.server.guard import Guard, problem_body
 from voicewatch.server.insights import Insights
 from voicewatch.server.metrics import Metrics
-from voicewatch.server.pages import Pages
+from voicewatch.server.pages import Pages, not_found
 from voicewatch.server.presence import Presences
 from voicewatch.server.queues import Queues
 from voicewatch.server.recordings import Recordings
@@ -294,8 +294,11 @@ def _add_sockets(app: FastAPI) -> None:
 
 def _add_pages(app: FastAPI) -> None:
     @app.get("/{path:path}", include_in_schema=False)
-    def page(path: str, front: FrontOf) -> Response:
-        found = None if path.startswith("api/") else front.pages.find(f"/{path}")
+    def page(path: str, request: Request, front: FrontOf) -> Response:
+        is_api = path.startswith("api/")
+        found = None if is_api else front.pages.find(f"/{path}")
+        if found is None and not is_api and "text/html" in request.headers.get("accept", ""):
+            found = not_found()
         if found is None:
             raise Problem(404, "Not found", "There is nothing here; see /api/docs for what there is.")
         return Response(

@@ -17,6 +17,7 @@ LONGEST_PATH = 200
 STYLE = """\
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 3rem auto; padding: 0 1rem;
        color: #1c2733; background: #fbfbfa; }
+a { color: inherit; }
 code { background: #ecebe7; padding: 0 .3em; border-radius: .2em; }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .3rem .6rem;
        border-bottom: 1px solid #ddd9d2; vertical-align: top; }
@@ -80,7 +81,7 @@ def plain(title: str, content: str) -> bytes:
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         f"<title>{html.escape(title)} · VoiceWatch</title>"
         '<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/api/plain.css">'
-        f"<body><h1>{html.escape(title)}</h1>{content}</body></html>"
+        f"<body><main><h1>{html.escape(title)}</h1>{content}</main></body></html>"
     ).encode()
 
 
@@ -98,6 +99,12 @@ def routes_page(routes: Iterable[tuple[str, str, str]]) -> bytes:
         " WebSockets: <code>/api/events</code>, <code>/api/ai</code>.</p>"
         f"<table><tr><th>Method</th><th>Path</th><th></th></tr>{rows}</table>",
     )
+
+
+def not_found() -> Page:
+    """For people; programs get a problem."""
+    body = plain("There is no such page", '<p>The address is not right. <a href="/">To the start</a></p>')
+    return Page(body, "text/html; charset=utf-8", "no-store", 404)
 
 
 def _not_built() -> bytes:

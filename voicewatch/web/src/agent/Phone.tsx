@@ -2,9 +2,10 @@
 import type { ComponentChildren } from 'preact';
 import { BriefingCard, LastTurns } from '../components/BriefingCard';
 import { Icon } from '../components/icons';
+import { KeysAct } from '../components/KeysAct';
 import { Level } from '../components/Level';
 import { Presence } from '../components/Presence';
-import { Banner, Top } from '../components/shell';
+import { Banner, Notice, Top } from '../components/shell';
 import { clock, timeOfDay } from '../lib/format';
 import { now_ms } from '../lib/now';
 import type { PresenceState } from '../lib/types';
@@ -39,10 +40,9 @@ function NotAnAgent() {
   return (
     <>
       <Top account={store.account.value ?? null} />
-      <main class="centre">
-        <h1 class="big">This phone is for agents</h1>
-        <p class="soft">{store.failure.value || 'Open it with a link made for an agent; a link works once.'}</p>
-      </main>
+      <Notice title="This phone is for agents">
+        {store.failure.value || 'Open it with a link made for an agent; a link works once.'}
+      </Notice>
     </>
   );
 }
@@ -262,6 +262,7 @@ function Keyboard() {
       <p>
         <kbd>B</kbd> hand back <kbd>E</kbd> end
       </p>
+      <KeysAct />
     </section>
   );
 }
@@ -278,20 +279,20 @@ function Aid({ stage }: { stage: Stage }) {
         </>
       )}
       {(stage.name === 'connecting' || stage.name === 'on-call') && <Beside />}
+      {(stage.name === 'away' || stage.name === 'available' || stage.name === 'wrap-up') && <Waiting />}
       {(stage.name === 'away' || stage.name === 'available') && (
-        <>
-        <Waiting />
         <Section title="How it works">
           <p class="soft">
             When a caller needs a person, the call rings here with a briefing. You join the same call; when you are
             done, hand it back to the AI or end it.
           </p>
         </Section>
-        </>
       )}
     </aside>
   );
 }
+
+const CALL_NOTE = 'Note, goes with the hand-back and the outcome';
 
 function Beside() {
   const briefing = store.briefing.value;
@@ -303,8 +304,8 @@ function Beside() {
           <BriefingCard briefing={briefing} />
         </Section>
       )}
-      <Section title="Note, goes with the hand-back and the outcome">
-        <NoteField id="call-note" rows={3} />
+      <Section title={CALL_NOTE}>
+        <NoteField id="call-note" rows={3} label={CALL_NOTE} />
       </Section>
     </>
   );

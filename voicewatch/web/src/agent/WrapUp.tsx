@@ -108,10 +108,11 @@ function Judgement({ call }: { call: LiveCall }) {
 }
 
 /** One note from the call to its outcome. */
-export function NoteField({ id, rows }: { id: string; rows: number }) {
+export function NoteField({ id, rows, label }: { id: string; rows: number; label?: string }) {
   return (
     <textarea
       id={id}
+      aria-label={label}
       class="field"
       rows={rows}
       maxLength={2000}

@@ -1,4 +1,5 @@
 /** Single keys of the softphone; off while something is typed. */
+import { keysAct } from '../lib/singleKeys';
 import * as store from './store';
 
 const WRITES = 'input:not([type="radio"]), textarea, select';
@@ -10,9 +11,11 @@ export function listenToKeys(): void {
       target?.closest('form')?.requestSubmit();
       return;
     }
-    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || target?.closest(WRITES)) return;
+    if (!keysAct.value || event.repeat || event.ctrlKey || event.metaKey || event.altKey || target?.closest(WRITES)) return;
     const action = ACTIONS[store.stage.value.name]?.[event.key.toLowerCase()];
     if (!action) return;
+    // Space on a button of the card is that button's own: on Decline it must not accept.
+    if (event.key === ' ' && target?.closest('.ringcard button')) return;
     event.preventDefault();
     action();
   });

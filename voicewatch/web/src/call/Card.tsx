@@ -99,17 +99,18 @@ function InCall({ isWeak }: { isWeak: boolean }) {
   const isMuted = phone.muted.value;
   return (
     <>
+      <h1 class="vh">Your call</h1>
       <Speaker />
       <div class="cust__stage">
         <p class="cust__line small" role="status">
           <LineBars isWeak={isWeak} />
           {isWeak ? 'Weak line. It is being connected again by itself; stay on.' : 'Good line'}
         </p>
-        <p class="cap">{HINTS[store.voice.value]}</p>
+        <p class="cap" role="status">{store.onHold.value ? ON_HOLD : HINTS[store.voice.value]}</p>
       </div>
       <p class="cust__mic small soft">
         <Icon name={isMuted ? 'muted' : 'microphone'} size="s" />
-        {isMuted ? 'Nobody hears you: muted' : isWeak ? 'You may not be heard now' : 'You are heard'}
+        {heard(isMuted, isWeak)}
         <span class="spacer" />
         <Level level={phone.level.value} />
       </p>
@@ -137,6 +138,14 @@ function InCall({ isWeak }: { isWeak: boolean }) {
     </>
   );
 }
+
+function heard(isMuted: boolean, isWeak: boolean): string {
+  if (store.onHold.value) return 'Nobody hears you while you are on hold';
+  if (isMuted) return 'Nobody hears you: muted';
+  return isWeak ? 'You may not be heard now' : 'You are heard';
+}
+
+const ON_HOLD = 'You are on hold. The person comes back to you; nothing you say meanwhile is kept.';
 
 const HINTS = {
   ai: 'Speak as you would to a person. Say “a person, please” at any time.',

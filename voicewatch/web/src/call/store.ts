@@ -46,6 +46,7 @@ export const stage = computed<Stage>(() => {
   }
 });
 export const voice = computed(() => view.value?.voice ?? 'nobody');
+export const onHold = computed(() => view.value?.on_hold ?? false);
 export const voiceName = computed(() => view.value?.voice_name ?? '');
 
 effect(() => {

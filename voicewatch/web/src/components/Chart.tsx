@@ -7,7 +7,7 @@ import { SeverityMark } from './marks';
 
 const LEFT = 30;
 const RIGHT = 10;
-const PIN_PX = 17;
+const PIN_PX = 24;
 const TOP_Y = 18;
 const ZERO_Y = 40;
 const BOTTOM_Y = 62;

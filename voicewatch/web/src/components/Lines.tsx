@@ -1,4 +1,5 @@
 /** The transcript: what was said and how sure that is, alerts under the words that caused them, holes as holes. */
+import './lines.css';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { clock, count, mood, percent, spaced } from '../lib/format';

@@ -63,7 +63,7 @@ export function SeverityMark({ severity }: { severity: Severity }) {
 
 /** Mood of the customer: a sign and a triangle, and in full where it is going. */
 export function MoodFigure({ sentiment, trend = false }: { sentiment: Sentiment | null; trend?: boolean }) {
-  if (!sentiment) return <span class="muted" title="Mood of the customer: not scored yet">–</span>;
+  if (!sentiment) return <span class="muted" title="Mood of the customer: not scored yet"><span class="vh">mood not scored yet</span><span aria-hidden="true">–</span></span>;
   const side = sentiment.score >= 0.5 ? 'pos' : sentiment.score <= -0.5 ? 'neg' : 'neu';
   const going = trend && sentiment.trend && sentiment.trend !== 'steady' ? ` and ${sentiment.trend}` : '';
   return (

@@ -76,6 +76,17 @@ export function Top({
   );
 }
 
+/** In the place of a page that cannot be shown: what is so, and where to go. */
+export function Notice({ title, children, to = '/', toSays = 'To the start' }: { title: string; children: ComponentChildren; to?: string; toSays?: string }) {
+  return (
+    <main class="empty">
+      <h1>{title}</h1>
+      <p>{children}</p>
+      <p><a class="btn" href={to}>{toSays}</a></p>
+    </main>
+  );
+}
+
 /** A line over the whole page: what is not so, and what is still true. */
 export function Banner({
   kind,

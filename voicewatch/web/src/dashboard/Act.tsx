@@ -258,7 +258,7 @@ function Alerts({ view }: { view: CallView }) {
       <h2>
         Alerts
         <span class="spacer" />
-        <span class="num">{open} open</span>
+        <span class="num">{view.state === 'live' ? `${open} open` : newest.length}</span>
       </h2>
       {newest.length === 0 && <p class="muted">Nothing stood out so far.</p>}
       {newest.map((alert) => <OneAlert key={alert.alert_id} alert={alert} view={view} />)}
@@ -286,19 +286,21 @@ function OneAlert({ alert, view }: { alert: Alert; view: CallView }) {
             Jump to words
           </button>
           <Right alert={alert} view={view} />
-          <details class="byhand">
-            <summary class="link">Dismiss…</summary>
-            <form
-              onSubmit={(event) => {
-                event.preventDefault();
-                const reason = String(new FormData(event.currentTarget).get('reason') ?? '');
-                void ask(view.call_id, `alerts/${alert.alert_id}/dismiss`, { reason });
-              }}
-            >
-              <input class="field" name="reason" required maxLength={200} placeholder="Why it is not so" aria-label="Why it is not so" />
-              <button type="submit" class="btn btn--s" disabled={!store.isLive.value}>Dismiss</button>
-            </form>
-          </details>
+          {view.state === 'live' && (
+            <details class="byhand">
+              <summary class="link">Dismiss…</summary>
+              <form
+                onSubmit={(event) => {
+                  event.preventDefault();
+                  const reason = String(new FormData(event.currentTarget).get('reason') ?? '');
+                  void ask(view.call_id, `alerts/${alert.alert_id}/dismiss`, { reason });
+                }}
+              >
+                <input class="field" name="reason" required maxLength={200} placeholder="Why it is not so" aria-label="Why it is not so" />
+                <button type="submit" class="btn btn--s" disabled={!store.isLive.value}>Dismiss</button>
+              </form>
+            </details>
+          )}
         </div>
       )}
     </article>

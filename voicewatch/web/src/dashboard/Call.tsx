@@ -4,19 +4,20 @@ import { useRef } from 'preact/hooks';
 import { inWords, request } from '../lib/api';
 import { clock, spaced } from '../lib/format';
 import type { LiveCall } from '../lib/fold';
+import { CallHead } from '../components/CallHead';
 import { Chart } from '../components/Chart';
 import { Icon } from '../components/icons';
 import { Lines, showEvidence } from '../components/Lines';
-import { DoubtFigure, MoodFigure, VoiceChip } from '../components/marks';
+import { VoiceChip } from '../components/marks';
 import { languageOf } from '../components/say';
 import * as store from './store';
 
 export function Call() {
   const call = store.current.value;
   return (
-    <main class="pane talk" aria-label="Call">
+    <section class="pane talk" aria-label="Call">
       {call ? <Open key={call.view.call_id} call={call} /> : <p class="empty muted">Nothing to show until a call begins.</p>}
-    </main>
+    </section>
   );
 }
 
@@ -38,25 +39,15 @@ function Header({ call }: { call: LiveCall }) {
   const tier = view.attributes.tier;
   const isMine = view.voice === 'supervisor' && store.mySeat(call) !== undefined;
   return (
-    <header class="call-h">
-      <h1>
-        <span>{view.label}</span>
-        <span class="clip">{view.title}</span>
-        <span class="spacer" />
-        <MoodFigure sentiment={view.sentiment} trend />
-        <DoubtFigure uncertainty={view.uncertainty} />
-      </h1>
-      {view.headline && <p class="call-h__why" data-testid="detail-headline">{view.headline}</p>}
-      <div class="facts">
-        <VoiceChip view={view} isMine={isMine} />
-        <b class="num">{clock(store.elapsed(call))}</b>
-        {languageOf(view, utterances) && <span>{languageOf(view, utterances)}</span>}
-        {tier && <span>{spaced(tier)} customer</span>}
-        {view.customer_name && !view.customer_name.startsWith('[') && <span>{view.customer_name}</span>}
-        <Engine call={call} />
-        {view.state !== 'live' && <a href={`/calls/${view.call_id}`}>Read the whole call</a>}
-      </div>
-    </header>
+    <CallHead view={view} why={view.headline && <p class="call-h__why" data-testid="detail-headline">{view.headline}</p>}>
+      <VoiceChip view={view} isMine={isMine} />
+      <b class="num">{clock(store.elapsed(call))}</b>
+      {languageOf(view, utterances) && <span>{languageOf(view, utterances)}</span>}
+      {tier && <span>{spaced(tier)} customer</span>}
+      {view.customer_name && !view.customer_name.startsWith('[') && <span>{view.customer_name}</span>}
+      <Engine call={call} />
+      {view.state !== 'live' && <a href={`/calls/${view.call_id}`}>Read the whole call</a>}
+    </CallHead>
   );
 }
 

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { Callbacks } from '../components/Callbacks';
 import { request } from '../lib/api';
-import { percent } from '../lib/format';
+import { count, mood, percent } from '../lib/format';
 import type { Insights } from '../lib/types';
 
 const LOOK_AGAIN_MS = 30_000;
@@ -41,7 +41,7 @@ export function Figures() {
       {figures && figures.monitored > 0 && (
         <section aria-label={`The last ${DAYS} days`} data-testid="figures">
           <h2>
-            Last {DAYS} days <span class="muted">{figures.monitored} calls</span>
+            Last {DAYS} days <span class="muted">{count(figures.monitored, 'call')}</span>
           </h2>
           <dl class="figures num">
             <Figure name="Stayed with the AI" value={share(figures.containment_rate)} />
@@ -49,7 +49,7 @@ export function Figures() {
             <Figure name="To the human’s voice" value={figures.time_to_voice_s ? `${figures.time_to_voice_s.p50.toFixed(1)} s` : '–'} />
             <Figure name="Right when it called" value={judged(figures.escalation_precision, figures.judged)} />
             <Figure name="Nothing asked twice" value={share(figures.context_retention_rate)} />
-            <Figure name="Mood with AI, with human" value={moods(figures)} />
+            <Figure name="Mood with AI, human" value={moods(figures)} />
           </dl>
         </section>
       )}
@@ -94,6 +94,6 @@ function judged(value: number | null, count: number): string {
 }
 
 function moods({ sentiment }: Insights): string {
-  const one = (value: number | null): string => (value === null ? '–' : value.toFixed(1));
+  const one = (value: number | null): string => (value === null ? '–' : mood(value));
   return `${one(sentiment.with_ai)}, ${one(sentiment.with_human)}`;
 }

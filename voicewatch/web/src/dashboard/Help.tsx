@@ -1,5 +1,6 @@
 /** The keys, on request. */
 import { useEffect, useRef } from 'preact/hooks';
+import { KeysAct } from '../components/KeysAct';
 import { HELP } from './keys';
 import { helpOpen } from './store';
 
@@ -23,6 +24,7 @@ export function Help() {
       <dl>
         {HELP.map(([key, does]) => [<dt key={key}><kbd>{key}</kbd></dt>, <dd key={does}>{does}</dd>])}
       </dl>
+      <KeysAct />
       <form method="dialog">
         <button type="submit" class="btn">Close</button>
       </form>

@@ -22,7 +22,7 @@ export function Team() {
   const free = agents.filter((agent) => agent.state === 'available').length;
   const busy = agents.filter((agent) => agent.state === 'on_call').length;
   return (
-    <footer class="dock" aria-label="Team">
+    <section class="dock" aria-label="Team">
       <section>
         <h2>
           Agents <span class="muted">{agents.length ? `${free} free, ${busy} on call` : 'nobody signed in'}</span>
@@ -34,7 +34,7 @@ export function Team() {
         </ul>
       </section>
       <Figures />
-    </footer>
+    </section>
   );
 }
 

@@ -5,7 +5,7 @@ import type { LiveCall } from '../lib/fold';
 import { languageOf, offerSays, SPEAKER } from '../components/say';
 import { Icon } from '../components/icons';
 import { DoubtFigure, SeverityMark, MoodFigure, VoiceChip } from '../components/marks';
-import { GROUPS, type Group } from './order';
+import { groupOf, GROUPS, type Group } from './order';
 import { Spark } from './Spark';
 import * as store from './store';
 
@@ -82,11 +82,16 @@ function Nothing() {
 function Band({ group, title, ids }: { group: Group; title: string; ids: string[] }) {
   const known = store.feed.calls.value;
   if (ids.length === 0) return null;
+  // While the order is held a row may stand where it no longer belongs: it is not counted there.
+  const belong = ids.filter((id) => {
+    const call = known.get(id);
+    return call && groupOf(call.view) === group;
+  });
   return (
     <>
       <li class="band" role="presentation">
         <b>{title}</b>
-        <span class="num">{ids.length}</span>
+        <span class="num">{belong.length}</span>
         {group === 'now' && (
           <>
             <span class="spacer" />

@@ -1,5 +1,7 @@
 /** Single keys: off in text fields, with a modifier held, and where a dialog is open. */
 
+import { keysAct } from '../lib/singleKeys';
+
 export type Keys = Readonly<Record<string, () => void>>;
 
 export const HELP: readonly [string, string][] = [
@@ -20,7 +22,7 @@ export const HELP: readonly [string, string][] = [
 
 export function listen(keys: Keys): () => void {
   const pressed = (event: KeyboardEvent): void => {
-    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    if (!keysAct.value || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
     const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act) return;
     // A focused button or link keeps its own Enter; only the list is opened by it.

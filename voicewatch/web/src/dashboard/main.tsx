@@ -1,10 +1,9 @@
 /** The supervisor's dashboard. */
 import '../styles/ui.css';
 import './dashboard.css';
-import '../components/lines.css';
-import { render } from 'preact';
+import { enter } from '../components/enter';
 import { Top } from '../components/shell';
-import { arrive, inWords } from '../lib/api';
+import { Problem } from '../lib/api';
 import type { Account } from '../lib/types';
 import { Act } from './Act';
 import { Call } from './Call';
@@ -47,10 +46,13 @@ function Dashboard({ account }: { account: Account }) {
       <div class="dash__note">
         <HealthBanner />
       </div>
-      <Wall />
-      <Call />
-      <Act />
-      <Team />
+      <main class="parts">
+        <h1 class="vh">Live calls</h1>
+        <Wall />
+        <Call />
+        <Act />
+        <Team />
+      </main>
       <nav class="tabs" aria-label="Parts of the page">
         {TABS.map(({ tab, label, icon }) => (
           <button
@@ -67,16 +69,6 @@ function Dashboard({ account }: { account: Account }) {
         ))}
       </nav>
       <Help />
-    </div>
-  );
-}
-
-function SignedOut({ why }: { why: string }) {
-  return (
-    <div class="empty">
-      <h2>Not signed in</h2>
-      <p>{why}</p>
-      <p><a class="btn" href="/">To the start</a></p>
     </div>
   );
 }
@@ -136,20 +128,11 @@ function listenToKeys(): void {
   });
 }
 
-async function begin(root: HTMLElement): Promise<void> {
-  try {
-    const account = await arrive();
-    if (account?.role !== 'supervisor' && account?.role !== 'admin') {
-      render(<SignedOut why="This page is for supervisors. Open the link you were given; it works once." />, root);
-      return;
-    }
-    store.start();
-    listenToKeys();
-    render(<Dashboard account={account} />, root);
-  } catch (error) {
-    render(<SignedOut why={inWords(error)} />, root);
+void enter({ title: 'The dashboard cannot be shown' }, (account) => {
+  if (account.role !== 'supervisor' && account.role !== 'admin') {
+    throw new Problem(403, 'Not for you', 'This page is for supervisors. Open the link you were given; it works once.');
   }
-}
-
-const root = document.getElementById('app');
-if (root) void begin(root);
+  store.start();
+  listenToKeys();
+  return <Dashboard account={account} />;
+});

@@ -99,7 +99,7 @@ function PlaceCard({ place, isOpen }: { place: Place; isOpen: boolean }) {
       <Icon name={place.icon} size="l" />
       <b>{place.name}</b>
       <span class="soft">{place.says}</span>
-      {!isOpen && <span class="small muted">Opens with a link for {place.roles.join(' or ')}.</span>}
+      {!isOpen && <span class="small muted">Opens with a link for {place.roles.map(withArticle).join(' or ')}.</span>}
     </>
   );
   return isOpen ? (
@@ -109,6 +109,10 @@ function PlaceCard({ place, isOpen }: { place: Place; isOpen: boolean }) {
   ) : (
     <div class="place place--shut">{inside}</div>
   );
+}
+
+function withArticle(role: string): string {
+  return `${/^[aeiou]/.test(role) ? 'an' : 'a'} ${role}`;
 }
 
 async function leave(): Promise<void> {

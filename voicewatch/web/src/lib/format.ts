@@ -33,9 +33,9 @@ export function count(n: number, one: string, many = `${one}s`): string {
   return `${n} ${n === 1 ? one : many}`;
 }
 
-/** wants_human → Wants human. */
+/** wants_human → Wants human; ai_wrong → AI wrong. */
 export function spaced(name: string): string {
-  const words = name.replaceAll('_', ' ').trim();
+  const words = name.replaceAll('_', ' ').trim().replace(/\bai\b/g, 'AI');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 

@@ -265,10 +265,11 @@ export class Phone {
   async #openLate(): Promise<void> {
     this.problem.value = await this.#openMicrophone();
     const [track] = this.#microphone?.getAudioTracks() ?? [];
-    if (!track || !this.#silence) return;
-    await this.#line?.sender?.replaceTrack(track);
-    this.#silence.close();
+    const silence = this.#silence;
+    if (!track || !silence) return;
     this.#silence = null;
+    await this.#line?.sender?.replaceTrack(track);
+    silence.close();
   }
 
   #play(remote: MediaStreamTrack): void {

@@ -23,3 +23,20 @@ it('tells who came, what they did and how it ended, by name', () => {
     'The call ended: customer hangup.',
   ]);
 });
+
+it('tells what an agent does after the call as that, and hold and callbacks at all', () => {
+  const told = history([
+    fact('hold_began', 5, { by: 'ines' }),
+    fact('hold_ended', 8, { by: 'ines' }),
+    fact('offer_changed', 10, { state: 'wrapping' }),
+    fact('offer_changed', 20, { state: 'timeout' }),
+    fact('callback_closed', 30, { by: 'ines', outcome: 'not_reached' }),
+  ]);
+  expect(told.map((one) => one.text)).toEqual([
+    'The customer was put on hold.',
+    'Hold ended.',
+    'The agent writes up the call.',
+    'The offer ended: no answer.',
+    'The callback: the customer was not reached.',
+  ]);
+});

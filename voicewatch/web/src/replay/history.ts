@@ -24,9 +24,16 @@ const TELL: Record<string, Tell> = {
   mode_changed: (fact, names) => [`${person(fact, names)} ${MODE[text(fact.mode)] ?? text(fact.mode)}.`, true],
   escalation_raised: (fact) => [`A person was asked for: ${text(fact.headline)}.`, false],
   offer_made: (fact) => [`Offered to ${text(fact.agent_name) || 'an agent'}.`, false],
-  offer_changed: (fact) => (fact.state === 'accepted' ? null : [`The offer ended: ${OFFER[text(fact.state)] ?? text(fact.state)}.`, false]),
+  offer_changed: (fact) => {
+    const ended = OFFER[text(fact.state)];
+    return ended ? [`The offer ended: ${ended}.`, false] : (AFTER_CALL[text(fact.state)] ?? null);
+  },
   nobody_free: () => ['Nobody was free.', false],
   handoff_changed: (fact) => (fact.state === 'failed' ? [`The handoff failed: ${spaced(text(fact.reason)).toLowerCase()}.`, false] : null),
+  callback_requested: () => ['Agreed: the customer is called back.', false],
+  callback_closed: (fact) => [`The callback: ${CALLBACK[text(fact.outcome)] ?? text(fact.outcome)}.`, true],
+  hold_began: () => ['The customer was put on hold.', true],
+  hold_ended: () => ['Hold ended.', true],
   handed_back: () => ['Handed back: the AI has the call again.', false],
   nudged: (fact) => [`The AI was told in writing: “${text(fact.text)}”`, false],
   clock_rebased: () => ['The media process was replaced; a moment of sound was lost.', false],
@@ -34,6 +41,18 @@ const TELL: Record<string, Tell> = {
   recording_gap: () => ['A part is missing in a recording.', false],
   disposition_set: (fact) => [`Outcome: ${spaced(text(fact.code)).toLowerCase()}.`, true],
   call_ended: (fact) => [`The call ended: ${spaced(text(fact.reason)).toLowerCase()}.`, false],
+};
+
+const CALLBACK: Record<string, string> = {
+  reached: 'the customer was reached',
+  not_reached: 'the customer was not reached',
+  withdrawn: 'not wanted any more',
+};
+
+/** States of an offer that was accepted: what the agent does when he has left the call. */
+const AFTER_CALL: Record<string, [text: string, human: boolean]> = {
+  wrapping: ['The agent writes up the call.', true],
+  completed: ['The agent is done with the call.', true],
 };
 
 const OFFER: Record<string, string> = {

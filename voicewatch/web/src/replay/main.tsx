@@ -1,17 +1,17 @@
 /** One call, read only: everything that was said, judged and done, in order. */
 import '../styles/ui.css';
 import '../dashboard/dashboard.css';
-import '../components/lines.css';
 import './replay.css';
-import { render } from 'preact';
 import { Top } from '../components/shell';
-import { arrive, inWords, request } from '../lib/api';
+import { request } from '../lib/api';
 import { clock, count, spaced } from '../lib/format';
 import type { Account, Alert, CallView, FactEvent, Role } from '../lib/types';
+import { CallHead } from '../components/CallHead';
+import { enter } from '../components/enter';
 import { Brief } from '../components/Brief';
 import { Chart } from '../components/Chart';
 import { Lines, showEvidence } from '../components/Lines';
-import { DoubtFigure, SeverityMark, MoodFigure, VoiceChip } from '../components/marks';
+import { SeverityMark, VoiceChip } from '../components/marks';
 import { NAV } from '../components/nav';
 import { SPEAKER } from '../components/say';
 import { history, staffIn } from './history';
@@ -43,39 +43,32 @@ function Replay({ account, view, facts, sound }: Whole) {
   return (
     <div class="reread">
       <Top account={account} nav={NAV} />
-      <header class="call-h">
-        <h1>
-          <span>{view.label}</span>
-          <span class="clip">{view.title}</span>
-          <span class="spacer" />
-          <MoodFigure sentiment={view.sentiment} trend />
-          <DoubtFigure uncertainty={view.uncertainty} />
-        </h1>
-        <div class="facts">
+      <main class="parts">
+        <CallHead view={view}>
           <VoiceChip view={view} isMine={false} />
           <b class="num">{clock(view.duration_ms)}</b>
           {view.started_at && <time dateTime={view.started_at}>{new Date(view.started_at).toLocaleString('en-GB')}</time>}
           {view.disposition && <span>Outcome: {spaced(view.disposition.code).toLowerCase()}</span>}
           {view.engine && <span class="muted">words by {view.engine}</span>}
           {view.state === 'live' && <a href="/dashboard">Still going on: see it live</a>}
-        </div>
-      </header>
-      <Chart view={view} utterances={utterances} at_ms={view.duration_ms} onPick={showEvidence} />
-      <main class="pane talk" aria-label="Transcript">
-        <Lines
-          view={view}
-          utterances={utterances}
-          notes={history(facts)}
-          names={staffIn(facts)}
-          beneath={(utterance) => <Corrections account={account} view={view} utterance={utterance} />}
-        />
+        </CallHead>
+        <Chart view={view} utterances={utterances} at_ms={view.duration_ms} onPick={showEvidence} />
+        <section class="pane talk" aria-label="Transcript">
+          <Lines
+            view={view}
+            utterances={utterances}
+            notes={history(facts)}
+            names={staffIn(facts)}
+            beneath={(utterance) => <Corrections account={account} view={view} utterance={utterance} />}
+          />
+        </section>
+        <aside class="pane side" aria-label="About this call">
+          <Verdict account={account} view={view} />
+          <Alerts alerts={view.alerts} />
+          {view.briefing && <Brief briefing={view.briefing} />}
+          <Recordings view={view} sound={sound} />
+        </aside>
       </main>
-      <aside class="pane side" aria-label="About this call">
-        <Verdict account={account} view={view} />
-        <Alerts alerts={view.alerts} />
-        {view.briefing && <Brief briefing={view.briefing} />}
-        <Recordings view={view} sound={sound} />
-      </aside>
     </div>
   );
 }
@@ -136,36 +129,16 @@ function heard(roles: Role[]): string {
   return roles.length === 0 ? 'all others' : roles.map((role) => SPEAKER[role]).join(', ');
 }
 
-function Refused({ why }: { why: string }) {
-  return (
-    <div class="empty">
-      <h2>This call cannot be shown</h2>
-      <p>{why}</p>
-      <p><a class="btn" href="/dashboard">To the live calls</a></p>
-    </div>
-  );
-}
+const UNSHOWN = { title: 'This call cannot be shown', to: '/dashboard', toSays: 'To the live calls' };
 
-async function begin(root: HTMLElement): Promise<void> {
-  try {
-    const account = await arrive();
-    if (!account) {
-      render(<Refused why="You are not signed in." />, root);
-      return;
-    }
-    const path = `/api/calls/${encodeURIComponent(location.pathname.split('/').at(-1) ?? '')}`;
-    const mayHear = account.grants?.includes('recordings') ?? false;
-    const [view, { events }, sound] = await Promise.all([
-      request<CallView>('GET', path),
-      account.role === 'agent' ? { events: [] } : request<{ events: FactEvent[] }>('GET', `${path}/events`),
-      mayHear ? request<Sound>('GET', `${path}/recordings`) : { recordings: [], mix: null },
-    ]);
-    document.title = `${view.label} ${view.title} · VoiceWatch`;
-    render(<Replay account={account} view={view} facts={events} sound={sound} />, root);
-  } catch (error) {
-    render(<Refused why={inWords(error)} />, root);
-  }
-}
-
-const root = document.getElementById('app');
-if (root) void begin(root);
+void enter(UNSHOWN, async (account) => {
+  const path = `/api/calls/${encodeURIComponent(location.pathname.split('/').at(-1) ?? '')}`;
+  const mayHear = account.grants?.includes('recordings') ?? false;
+  const [view, { events }, sound] = await Promise.all([
+    request<CallView>('GET', path),
+    account.role === 'agent' ? { events: [] } : request<{ events: FactEvent[] }>('GET', `${path}/events`),
+    mayHear ? request<Sound>('GET', `${path}/recordings`) : { recordings: [], mix: null },
+  ]);
+  document.title = `${view.label} ${view.title} · VoiceWatch`;
+  return <Replay account={account} view={view} facts={events} sound={sound} />;
+});

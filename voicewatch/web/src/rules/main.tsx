@@ -1,9 +1,9 @@
 /** The rules in force, to read. */
 import '../styles/ui.css';
 import './rules.css';
-import { render } from 'preact';
+import { enter } from '../components/enter';
 import { Top } from '../components/shell';
-import { arrive, inWords, request } from '../lib/api';
+import { request } from '../lib/api';
 import { count, spaced } from '../lib/format';
 import type { Account, Severity } from '../lib/types';
 import { SeverityMark } from '../components/marks';
@@ -58,7 +58,7 @@ function Rules({ account, book }: { account: Account; book: RuleBook }) {
         {source && (
           <details class="source">
             <summary class="link">As they are written</summary>
-            <pre class="code">{source}</pre>
+            <pre class="code" tabIndex={0} aria-label="The rules as they are written">{source}</pre>
           </details>
         )}
       </main>
@@ -106,29 +106,7 @@ function standing({ action, shadow, tiers = [], counts = {} }: Rule): string {
   return parts.join(' · ');
 }
 
-function Refused({ why }: { why: string }) {
-  return (
-    <div class="empty">
-      <h2>The rules cannot be shown</h2>
-      <p>{why}</p>
-      <p><a class="btn" href="/">To the start</a></p>
-    </div>
-  );
-}
-
-async function begin(root: HTMLElement): Promise<void> {
-  try {
-    const account = await arrive();
-    if (!account) {
-      render(<Refused why="You are not signed in." />, root);
-      return;
-    }
-    const book = await request<RuleBook>('GET', '/api/rules');
-    render(<Rules account={account} book={book} />, root);
-  } catch (error) {
-    render(<Refused why={inWords(error)} />, root);
-  }
-}
-
-const root = document.getElementById('app');
-if (root) void begin(root);
+void enter({ title: 'The rules cannot be shown' }, async (account) => {
+  const book = await request<RuleBook>('GET', '/api/rules');
+  return <Rules account={account} book={book} />;
+});
