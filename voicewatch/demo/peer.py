@@ -146,7 +146,7 @@ class ClientPeer:
 
     def __init__(self, server: str, seat_token: str, on_audio: Callable[[Pcm], None]) -> None:
         self._http = httpx.AsyncClient(base_url=server, timeout=10, trust_env=False)
-        self._token = seat_token
+        self.seat_token = seat_token
         self._on_audio = on_audio
         self._connection: RTCPeerConnection | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -207,7 +207,7 @@ class ClientPeer:
         answer = await self._http.post(
             "/api/whip",
             content=connection.localDescription.sdp,
-            headers={"authorization": f"Bearer {self._token}", "content-type": "application/sdp"},
+            headers={"authorization": f"Bearer {self.seat_token}", "content-type": "application/sdp"},
         )
         if answer.status_code != 201:
             raise Refused(answer.status_code, answer.text)
@@ -257,7 +257,9 @@ class ClientPeer:
         """Say so to the server, then close."""
         if self._location:
             with contextlib.suppress(httpx.HTTPError):
-                await self._http.delete(self._location, headers={"authorization": f"Bearer {self._token}"})
+                await self._http.delete(
+                    self._location, headers={"authorization": f"Bearer {self.seat_token}"}
+                )
         await self.aclose()
 
     async def vanish(self) -> None:
