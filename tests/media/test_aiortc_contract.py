@@ -60,7 +60,8 @@ async def test_they_mean_what_we_think(owners: dict[str, Any], stage: Stage) -> 
     assert pair.protocol in ice._protocols
     assert pair.remote_addr[0] == "127.0.0.1"
     assert owners["aiortc.RTCRtpTransceiver"]._codecs[0].mimeType == "audio/opus"
-    assert aioice.ice.CONSENT_INTERVAL == 1
+    assert ice.query_consent.__self__._ice is ice
+    assert not ice._query_consent_task.done()
     sdp = stage.bridge.calls["call"].seats["customer"].attached.connection._pc.localDescription.sdp
     assert f"cname:{stage.engine.legs[0].path.cname.decode()}" in sdp
     assert aioice.ice.get_host_addresses(True, True) == ["127.0.0.1"]

@@ -76,6 +76,8 @@ class Wire:
     def send_rtcp(self, packet: bytes) -> bool:
         return True
 
+    def heard(self, ago_ms: float) -> None: ...
+
     def send_keys(self, digits: str) -> bool:
         return False
 

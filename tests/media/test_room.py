@@ -30,6 +30,7 @@ class Wire:
         self.sent: list[rtp.RtpPacket] = []
 
     def follow_nomination(self) -> None: ...
+    def heard(self, ago_ms: float) -> None: ...
 
     def unprotect(self, slot: Slot, size: int) -> int:
         return size

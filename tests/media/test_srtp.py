@@ -29,12 +29,13 @@ def changed(transform: Transform, packet: bytes) -> bytes:
 
 def test_it_speaks_with_a_stock_session() -> None:
     ours, packet = both(), rtp.build(111, 7, 960, 1, b"opus")
-    sealed = changed(ours.protect, packet)
+    slot = Slot()
+    sealed = ours.seal(slot, slot.put(packet))
     assert sealed not in (b"", packet)
     assert session(Policy.SSRC_ANY_INBOUND).unprotect(sealed) == packet
     assert changed(ours.unprotect, session(Policy.SSRC_ANY_OUTBOUND).protect(packet)) == packet
     report = rtp.sender_report(1, 0, 0, 0, 0, [], b"name")
-    assert changed(both().unprotect_rtcp, changed(ours.protect_rtcp, report)) == report
+    assert changed(both().unprotect_rtcp, ours.seal_rtcp(slot, slot.put(report))) == report
 
 
 def test_what_is_forged_replayed_or_long_is_refused() -> None:
@@ -44,7 +45,7 @@ def test_what_is_forged_replayed_or_long_is_refused() -> None:
     assert changed(ours.unprotect, sealed) != b""
     assert changed(ours.unprotect, sealed) == b""
     assert changed(ours.unprotect, bytes(MAX_PACKET + 1)) == b""
-    assert changed(ours.protect, b"") == b""
+    assert ours.seal(Slot(), 0) == b""
 
 
 def test_the_private_names_are_there() -> None:

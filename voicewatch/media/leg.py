@@ -22,7 +22,7 @@ from voicewatch.media.opus import (
     hole,
     is_one_chunk,
 )
-from voicewatch.media.srtp import Slot, Transform
+from voicewatch.media.srtp import Seal, Slot, Transform
 from voicewatch.media.voice import VoiceDetector
 
 SSRC_SILENT_MS = 1_000
@@ -56,10 +56,10 @@ class Path(Protocol):
     def keys_busy(self) -> bool: ...
     def send_keys(self, digits: str) -> bool: ...
     def follow_nomination(self) -> None: ...
-    def seal(self, slot: Slot, size: int) -> bytes:
-        """The packet in that slot as it is sent; empty if it cannot be."""
-
+    @property
+    def seal(self) -> Seal: ...
     def send(self, sealed: bytes) -> bool: ...
+    def heard(self, ago_ms: float) -> None: ...
     def send_rtcp(self, packet: bytes) -> bool: ...
 
 
@@ -382,7 +382,7 @@ class Leg:
     # -------------------------------------------------------------- out
 
     def seal(self, slot: Slot, tick: int, payload: bytes) -> bytes:
-        """The one packet of this tick, for `send`; `slot` is where it is made.
+        """The one packet of this tick, as it is sent; `slot` is where it is made.
 
         Skipped ticks are skipped in the timestamp, never in the sequence.
         """
@@ -399,15 +399,12 @@ class Leg:
         self.octets_out += octets
         return path.seal(slot, size)
 
-    def send(self, sealed: bytes) -> None:
-        if not (sealed and self.path.send(sealed)):
-            self.unsent += 1
-
     def timestamp(self, tick: int) -> int:
         return (self._first_timestamp + tick * rtp.TICKS_PER_CHUNK) & 0xFFFFFFFF
 
     def send_report(self, tick: int, now_ms: float) -> None:
         """RTCP about once a second."""
+        self.path.heard(now_ms - self.last_packet_ms)
         blocks = [self.reception.block(now_ms)] if self.reception is not None else []
         self.path.send_rtcp(
             rtp.sender_report(
@@ -426,4 +423,5 @@ def deliver(tick: int, outgoing: list[tuple[Leg, bytes]], slot: Slot) -> None:
     """Send each leg its packet. All are encrypted, then all are sent: the code of each stays in the cache."""
     sealed = [(leg, leg.seal(slot, tick, payload)) for leg, payload in outgoing]
     for leg, packet in sealed:
-        leg.send(packet)
+        if not (packet and leg.path.send(packet)):
+            leg.unsent += 1

@@ -8,7 +8,6 @@ slots of memory of our own: they are received there, or built there, and libsrtp
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pylibsrtp
@@ -30,13 +29,13 @@ PRIVATE_NAMES = {
 
 
 class Slot:
-    """A place for one datagram. Slices of `bytes` are bytes; `view` is what a socket may fill."""
+    """A place for one datagram. Slices of `bytes` are bytes; `view` is for sockets, `at` for C."""
 
-    __slots__ = ("_at", "bytes", "view")
+    __slots__ = ("at", "bytes", "view")
 
     def __init__(self) -> None:
-        self._at = ffi.new("unsigned char[]", MAX_PACKET + _TRAILER)
-        self.bytes: Any = ffi.buffer(self._at)
+        self.at = ffi.new("unsigned char[]", MAX_PACKET + _TRAILER)
+        self.bytes: Any = ffi.buffer(self.at)
         self.view = memoryview(self.bytes)[:MAX_PACKET]
 
     def put(self, packet: bytes) -> int:
@@ -48,6 +47,8 @@ class Slot:
 Transform = Callable[[Slot, int], int]
 """The packet in a slot and its size -> its new size; 0 for what libsrtp refuses: forged, replayed, or longer
 than MAX_PACKET. What lies in the slot then is nobody's."""
+Seal = Callable[[Slot, int], bytes]
+"""The same, with what was made of it; empty for what is refused."""
 
 _size = ffi.new("int *")
 
@@ -55,22 +56,30 @@ _size = ffi.new("int *")
 class Srtp:
     """Both directions of one peer."""
 
-    __slots__ = ("_sessions", "protect", "protect_rtcp", "unprotect", "unprotect_rtcp")
+    __slots__ = ("_sessions", "seal", "seal_rtcp", "unprotect", "unprotect_rtcp")
 
     def __init__(self, rx: pylibsrtp.Session, tx: pylibsrtp.Session) -> None:
         self._sessions = rx, tx  # they free the C sessions when they go
         received, sent = rx._srtp[0], tx._srtp[0]
-        self.unprotect: Transform = partial(_work, lib.srtp_unprotect, received)
-        self.unprotect_rtcp: Transform = partial(_work, lib.srtp_unprotect_rtcp, received)
-        self.protect: Transform = partial(_work, lib.srtp_protect, sent)
-        self.protect_rtcp: Transform = partial(_work, lib.srtp_protect_rtcp, sent)
+        self.unprotect = _transform(lib.srtp_unprotect, received)
+        self.unprotect_rtcp = _transform(lib.srtp_unprotect_rtcp, received)
+        self.seal = _seal(_transform(lib.srtp_protect, sent))
+        self.seal_rtcp = _seal(_transform(lib.srtp_protect_rtcp, sent))
 
 
-def _work(function: Any, session: Any, slot: Slot, size: int) -> int:
-    if size > MAX_PACKET:
-        return 0
-    _size[0] = size
-    if function(session, slot._at, _size):
-        return 0
-    worked: int = _size[0]
-    return worked
+def _transform(function: Any, session: Any) -> Transform:
+    def work(slot: Slot, size: int) -> int:
+        if size > MAX_PACKET:
+            return 0
+        _size[0] = size
+        return 0 if function(session, slot.at, _size) else _size[0]
+
+    return work
+
+
+def _seal(transform: Transform) -> Seal:
+    def work(slot: Slot, size: int) -> bytes:
+        sealed: bytes = slot.bytes[: transform(slot, size)]
+        return sealed
+
+    return work

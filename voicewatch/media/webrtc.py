@@ -9,17 +9,20 @@ a living connection.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import re
 import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
 from ipaddress import ip_address
+from math import inf
 from typing import Any
 
 import aioice.ice
 import structlog
 from aioice.ice import CandidatePair
-from aioice.stun import Class
+from aioice.stun import Class, TransactionError
 from aiortc import (
     RTCConfiguration,
     RTCPeerConnection,
@@ -39,7 +42,7 @@ from voicewatch.media.offers import (
     takes_keys,
     with_digits,
 )
-from voicewatch.media.srtp import Slot, Srtp
+from voicewatch.media.srtp import Seal, Slot, Srtp
 from voicewatch.processes.problem import Problem
 
 log = structlog.get_logger(__name__)
@@ -47,18 +50,32 @@ log = structlog.get_logger(__name__)
 CONNECT_LIMIT_S = 15
 MAX_FLIGHTS = 16
 """DTLS datagrams of one peer that wait for a lull; more are dropped, as by a network, and sent again."""
-CONSENT_INTERVAL_S, CONSENT_FAILURES = 1, 20
-"""Consent ends 30 s after the last answer, as RFC 7675 has it; an answer a second shows that a silent peer is
-there. That a leg is stalled or lost is known by its packets, long before."""
+CONSENT_ENDS_S = 30.0
+"""After the last answer (RFC 7675 §5.1). That a leg is stalled or lost is known by its packets, long before."""
+CONSENT_S, SILENT_CONSENT_S = 5.0, 1.0
+"""How often a peer is asked whether he is there; one whose packets do not show it more often. A question and
+its answer cost as much as twenty packets."""
+_HEARD_S = 2.0
+"""Packets so old show that he is there; a leg tells of them once a second."""
 
 CHECKS_TO_STRANGERS = 8
 """STUN requests that one offer may draw to addresses from which nothing authentic has come. A peer that can
 be reached answers one of them, or finds us by itself: his checks are answered whatever was spent."""
 
 PRIVATE_NAMES = {
-    "aioice.ice": ("get_host_addresses", "CONSENT_INTERVAL", "CONSENT_FAILURES"),
-    "aioice.ice.Connection": ("_check_list", "_nominated", "_protocols", "connect", "data_received"),
-    "aioice.ice.StunProtocol": ("transport", "datagram_received", "send_stun"),
+    "aioice.ice": ("get_host_addresses",),
+    "aioice.ice.Connection": (
+        "_check_list",
+        "_nominated",
+        "_protocols",
+        "_query_consent_task",
+        "build_request",
+        "connect",
+        "data_received",
+        "query_consent",
+        "remote_password",
+    ),  # fmt: skip
+    "aioice.ice.StunProtocol": ("transport", "datagram_received", "request", "send_stun"),
     "aiortc.RTCDtlsTransport": ("_rx_srtp", "_tx_srtp"),
     "aiortc.RTCIceTransport": ("_connection",),
     "aiortc.RTCRtpTransceiver": ("_codecs",),
@@ -81,18 +98,26 @@ Lull = Callable[[], Awaitable[None]]
 class MediaPath:
     """A connected peer's sockets and keys. Everything here is for the engine's tick: nothing waits."""
 
-    __slots__ = ("_address", "_ice", "_keys", "_protect", "_sock", "_srtp", "cname", "digits_type", "listens",
-                 "payload_type", "sockets", "speaks", "ssrc", "takes_keys", "unprotect",
+    __slots__ = ("_address", "_consent", "_ice", "_keys", "_sendto", "_srtp", "cname", "digits_type",
+                 "listens", "payload_type", "seal", "sockets", "speaks", "ssrc", "takes_keys", "unprotect",
                  "unprotect_rtcp")  # fmt: skip
 
     def __init__(
-        self, pc: RTCPeerConnection, cname: bytes, digits_type: int | None, *, takes_keys: bool
+        self,
+        pc: RTCPeerConnection,
+        consent: Consent,
+        cname: bytes,
+        digits_type: int | None,
+        *,
+        takes_keys: bool,
     ) -> None:
+        self._consent = consent
         transceiver = pc.getTransceivers()[0]
         dtls = transceiver.sender.transport
         self._ice = dtls.transport._connection
         self._srtp = srtp = Srtp(dtls._rx_srtp, dtls._tx_srtp)
-        self._protect, self.unprotect, self.unprotect_rtcp = srtp.protect, srtp.unprotect, srtp.unprotect_rtcp
+        self.seal: Seal = srtp.seal
+        self.unprotect, self.unprotect_rtcp = srtp.unprotect, srtp.unprotect_rtcp
         self.ssrc: int = transceiver.sender._ssrc
         self.payload_type = _payload_type(transceiver)
         self.digits_type = digits_type
@@ -114,21 +139,18 @@ class MediaPath:
         """A peer may nominate another pair later (roaming between interfaces): send where it leads now."""
         pair = self._ice._nominated.get(1)
         if pair is not None:
-            self._sock, self._address = _socket(pair.protocol), pair.remote_addr
-
-    def seal(self, slot: Slot, size: int) -> bytes:
-        """The packet in that slot, or a pressed key in its place, encrypted; empty if that failed."""
-        if self._keys is not None:
-            size = self._put_key(self._keys, slot, size)
-        sealed: bytes = slot.bytes[: self._protect(slot, size)]
-        return sealed
+            self._sendto, self._address = _socket(pair.protocol).sendto, pair.remote_addr
 
     def send(self, sealed: bytes) -> bool:
         """False when the system would not take it (buffer full, no route): a packet lost, as on the way."""
         try:
-            return self._sock.sendto(sealed, self._address) > 0
+            return self._sendto(sealed, self._address) > 0
         except OSError:
             return False
+
+    def heard(self, ago_ms: float) -> None:
+        """His last packet of media came so long ago."""
+        self._consent.heard_s = asyncio.get_running_loop().time() - ago_ms / 1000
 
     @property
     def keys_busy(self) -> bool:
@@ -138,21 +160,52 @@ class MediaPath:
         """From now on these keys are sent in the place of voice; False if the peer takes none."""
         if self.digits_type is None or not self.takes_keys:
             return False
-        self._keys = DigitWriter(self.digits_type)
-        self._keys.write(digits)
+        self._keys = keys = DigitWriter(self.digits_type)
+        keys.write(digits)
+        self.seal = partial(self._seal_key, keys)
         return True
 
-    def _put_key(self, keys: DigitWriter, slot: Slot, size: int) -> int:
-        """A key in the place of the packet; its size."""
-        replaced = keys.instead_of(slot.bytes[:size])
+    def _seal_key(self, keys: DigitWriter, slot: Slot, size: int) -> bytes:
+        """A key in the place of the packet."""
+        size = slot.put(keys.instead_of(slot.bytes[:size]))
         if not keys.is_busy:
-            self._keys = None
-        return slot.put(replaced)
+            self._keys, self.seal = None, self._srtp.seal
+        return self._srtp.seal(slot, size)
 
     def send_rtcp(self, packet: bytes) -> bool:
         slot = Slot()
-        size = self._srtp.protect_rtcp(slot, slot.put(packet))
-        return size > 0 and self.send(slot.bytes[:size])
+        sealed = self._srtp.seal_rtcp(slot, slot.put(packet))
+        return bool(sealed) and self.send(sealed)
+
+
+class Consent:
+    """Asks a peer now and then whether he still wants what he is sent (RFC 7675), in the place of aioice."""
+
+    def __init__(self, ice: Any) -> None:
+        self._ice = ice
+        self.heard_s = -inf
+        """When his last packet came, by the event loop's clock."""
+
+    async def ask(self) -> None:
+        """Until he has not answered for CONSENT_ENDS_S; then the connection is closed."""
+        clock = asyncio.get_running_loop().time
+        asked_s = answered_s = clock()
+        while clock() - answered_s < CONSENT_ENDS_S:
+            await asyncio.sleep(SILENT_CONSENT_S * random.uniform(0.8, 1.2))
+            if clock() - self.heard_s < _HEARD_S and clock() - asked_s < CONSENT_S * random.uniform(0.8, 1.2):
+                continue
+            asked_s = clock()
+            for pair in self._ice._nominated.values():
+                with contextlib.suppress(TransactionError):
+                    await pair.protocol.request(
+                        self._ice.build_request(pair, nominate=False),
+                        pair.remote_addr,
+                        integrity_key=self._ice.remote_password.encode(),
+                        retransmissions=0,
+                    )
+                    answered_s = clock()
+        self._ice._query_consent_task = None  # else `close` would wait for this task
+        await self._ice.close()
 
 
 class Courtesy:
@@ -195,6 +248,7 @@ class Connection:
         self._policy = policy
         self._lull = lull
         self._candidates = 0
+        self._consent: Consent | None = None
         self._digits_type: int | None = None
         self._takes_keys = False
         self._flights: set[asyncio.Task[None]] = set()
@@ -236,6 +290,8 @@ class Connection:
         self._connect_slowly(ice)
         await self._lull()
         await pc.setLocalDescription(answer)
+        self._consent = consent = Consent(ice)
+        setattr(ice, "query_consent", consent.ask)  # noqa: B010 - as above
         courtesy = Courtesy(ice)
         for protocol in ice._protocols:
             careful = partial(courtesy.send, protocol.send_stun)
@@ -296,7 +352,8 @@ class Connection:
             self._is_connected = True
             self._limit.cancel()
             cname = _cname(pc.localDescription.sdp)
-            path = MediaPath(pc, cname, self._digits_type, takes_keys=self._takes_keys)
+            assert self._consent is not None
+            path = MediaPath(pc, self._consent, cname, self._digits_type, takes_keys=self._takes_keys)
             self._on_connected(path)
         elif state in ("failed", "closed"):
             self._give_up()
@@ -319,7 +376,6 @@ class WebRtc:
     ) -> None:
         self._lull = lull or _at_once
         self._policy = CandidatePolicy(_is_loopback(bind_host), allow_private, max_candidates)
-        aioice.ice.CONSENT_INTERVAL, aioice.ice.CONSENT_FAILURES = CONSENT_INTERVAL_S, CONSENT_FAILURES
         aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: _addresses(
             bind_host, _ordinary_addresses(use_ipv4, use_ipv6)
         )
