@@ -238,3 +238,21 @@ async def test_media_killed_brings_the_legs_back_within_five_seconds(data: Path)
         await until(lambda: len(call.facts_of("utterance_final", role="customer")) >= 2, 20)
         assert call.facts_of("clock_rebased")
         call.assert_nothing_lost_or_doubled()
+
+
+async def test_an_agent_who_was_lost_comes_back_into_the_same_seat(data: Path) -> None:
+    async with a_call(data) as call, an_agent_takes_over(call) as agent:
+        assert agent.peer is not None
+        token = agent.peer.seat_token
+        await agent.peer.vanish()
+        await until(lambda: call.facts_of("ai_resumed"), 10)
+        [lost] = call.facts_of("leg_lost")
+        async with contextlib.aclosing(await agent.join(token)):
+            await until(lambda: len(call.facts_of("leg_live", seat_id=lost["seat_id"])) == 2, 10)
+            await until(lambda: len(call.facts_of("ai_paused")) == 2, 10)
+            async with asyncio.timeout(20):
+                while not call.customer.hearing.has_heard("agent-hello"):
+                    await agent.say("agent-hello")
+            assert call.facts_of("seat_closed") == []
+            assert call.facts_of("handoff_changed", state="failed") == []
+            call.assert_customer_undisturbed()
