@@ -51,7 +51,7 @@ CONNECT_LIMIT_S = 15
 MAX_FLIGHTS = 16
 """DTLS datagrams of one peer that wait for a lull; more are dropped, as by a network, and sent again."""
 CONSENT_ENDS_S = 30.0
-"""After the last answer (RFC 7675 §5.1). That a leg is stalled or lost is known by its packets, long before."""
+"""After the last answer (RFC 7675 §5.1). That a leg is lost is known by its packets, long before."""
 CONSENT_S, SILENT_CONSENT_S = 5.0, 1.0
 """How often a peer is asked whether he is there; one whose packets do not show it more often. A question and
 its answer cost as much as twenty packets."""
@@ -74,7 +74,7 @@ PRIVATE_NAMES = {
         "data_received",
         "query_consent",
         "remote_password",
-    ),  # fmt: skip
+    ),
     "aioice.ice.StunProtocol": ("transport", "datagram_received", "request", "send_stun"),
     "aiortc.RTCDtlsTransport": ("_rx_srtp", "_tx_srtp"),
     "aiortc.RTCIceTransport": ("_connection",),
