@@ -253,7 +253,8 @@ class ScoreRequest:
 
     `arousal_change` is the voice against the caller's own beginning, -1 (calmer) .. 1 (more excited): for
     customers only, None where the voice was not or could not be judged. `silence_before_ms` is how long
-    nobody had spoken when the utterance began.
+    nobody had spoken when the utterance began. `ai_confidence` 0..1 and `tools_failed` (lately) are what the
+    call's AI reported of itself.
     """
 
     text: str
@@ -263,6 +264,8 @@ class ScoreRequest:
     recognition: Recognition | None = None
     arousal_change: float | None = None
     silence_before_ms: int | None = None
+    ai_confidence: float | None = None
+    tools_failed: int = 0
 
 
 @dataclass(frozen=True)

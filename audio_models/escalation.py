@@ -1,7 +1,8 @@
 """How likely a person is needed soon: a small logistic regression over the conversation so far.
 
 It knows nothing of a firm's rules. Its features are what any supervisor would look at, so it is of use
-untrained for a deployment, and a deployment's own labels move their weights (scripts/train_scorers).
+untrained for a deployment, and a deployment's own labels move their weights (scripts/train_scorers). What
+no labelled dialogue tells of (silences, what the AI reports of itself) weighs as was believed beforehand.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from audio_models.api import EscalationNeed
+from audio_models.api import EscalationNeed, ScoreRequest
 from audio_models.calibration import Weighted
+from audio_models.uncertainty.dialogue import is_silent_answer
 
 RECENT = 3
 """Turns of a side that count as "lately"."""
@@ -29,9 +31,13 @@ REASONS: dict[str, str] = {
     "need": "",
     "complaint": "",
     "length": "",
+    "unanswered": "",
+    "ai_unsure": "ai_wrong",
+    "tools_failed": "repeated_failure",
 }
 """The reason code that a feature speaks for; the other features have none of their own."""
 ASKED_FROM = 0.5
+MOST_FAILURES = 3
 REASON_FROM = 0.8
 """A feature that adds this much to the logit is a reason."""
 
@@ -49,8 +55,8 @@ class TurnSigns:
         return (self.signs or {}).get(name, 0.0)
 
 
-def features_of(turns: Sequence[TurnSigns]) -> dict[str, float]:
-    """The conversation as figures, judged at its last turn."""
+def features_of(turns: Sequence[TurnSigns], request: ScoreRequest | None = None) -> dict[str, float]:
+    """The conversation as figures, judged at its last turn; `request` is what is known beside its words."""
     customer = [turn for turn in turns if turn.role == "customer"]
     ai = [turn for turn in turns if turn.role == "ai"]
     lately, ai_lately = customer[-RECENT:], ai[-RECENT:]
@@ -62,6 +68,7 @@ def features_of(turns: Sequence[TurnSigns]) -> dict[str, float]:
         return sum(values) / len(values) if values else 0.0
 
     now = customer[-1] if customer else TurnSigns("customer")
+    sure = request.ai_confidence if request is not None else None
     return {
         "asks_human": most("wants_human", lately),
         "angry": most("anger", lately),
@@ -77,15 +84,18 @@ def features_of(turns: Sequence[TurnSigns]) -> dict[str, float]:
         "need": most("needs_person", lately),
         "complaint": most("complaint", lately),
         "length": min(1.0, len(turns) / 20),
+        "unanswered": float(request is not None and is_silent_answer(request)),
+        "ai_unsure": 0.0 if sure is None else 1 - sure,
+        "tools_failed": min(MOST_FAILURES, request.tools_failed) if request is not None else 0.0,
     }
 
 
-def judge(turns: Sequence[TurnSigns], model: Weighted) -> EscalationNeed:
+def judge(turns: Sequence[TurnSigns], model: Weighted, request: ScoreRequest | None = None) -> EscalationNeed:
     """The probability, with the reasons that carry it: strongest first.
 
     Who asks for a person needs one, whatever else the conversation was like.
     """
-    features = features_of(turns)
+    features = features_of(turns, request)
     shares = model.shares(features)
     asked = turns[-1].sign("wants_human")
     reasons = [

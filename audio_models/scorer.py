@@ -144,9 +144,7 @@ class ReadingScorer:
         speaker = round(
             total_doubt([max(cues.get("hedging", 0.0), cues.get("confusion", 0.0)), hesitating]), 3
         )
-        dialogue, dialogue_spans, no_dialogue = score_dialogue(
-            said, role, cues, request.context, request.silence_before_ms
-        )
+        dialogue, dialogue_spans, no_dialogue = score_dialogue(said, role, cues, request)
         escalation = self._need(judged, sentiment.score) if role == "customer" else None
         if escalation is not None:
             cues["needs_person"] = escalation.score
@@ -190,7 +188,7 @@ class ReadingScorer:
         return found | by_pattern
 
     def _need(self, judged: _Judged, score: float) -> EscalationNeed:
-        return judge(self._conversation(judged, score), self._calibration.escalation)
+        return judge(self._conversation(judged, score), self._calibration.escalation, judged.request)
 
     def signs(self, request: ScoreRequest) -> list[TurnSigns]:
         """What the need of a person is judged by, turn by turn; empty where nothing can be scored."""

@@ -25,6 +25,7 @@ LAYERS: dict[str, set[str]] = {
     "voicewatch.backtest": {
         "voicewatch.backtest",
         "voicewatch.record.journal",
+        "voicewatch.speech.conversations",
         "voicewatch.speech.facts",
         "audio_models.api",
         *COMMON,

@@ -1,11 +1,11 @@
 """Whether the conversation is getting anywhere: repeats by meaning, answers that miss, contradictions, loops,
-and silence where an answer was due."""
+silence where an answer was due, and what the AI reports of itself."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-from audio_models.api import Span, Turn
+from audio_models.api import ScoreRequest, Span
 from audio_models.text import Plain, content_words, plain
 from audio_models.uncertainty.recognition import total_doubt
 
@@ -13,6 +13,10 @@ REPEAT_AT = 0.5
 LONG_SILENCE_MS = 3_000
 """After a question, somebody who knows the answer has begun by then."""
 SILENCE_WEIGHT = 0.35
+FAILED_TOOL_WEIGHT = 0.35
+"""Of each tool that the AI reported as failed lately: what was tried has not been done."""
+AI_DOUBT_WEIGHT = 0.8
+"""Of the doubt that the AI reports of itself, in its own turns."""
 WEIGHTS = {
     "customer": {"repeat": 0.75, "dissatisfied": 0.75, "confusion": 0.6, "refusal": 0.3},
     "ai": {
@@ -34,10 +38,10 @@ def repeats(said: Plain, likeness: float) -> float:
 
 
 def score_dialogue(
-    said: Plain, role: str, cues: Mapping[str, float], context: Sequence[Turn], silence_before_ms: int | None
+    said: Plain, role: str, cues: Mapping[str, float], request: ScoreRequest
 ) -> tuple[float | None, list[Span], str]:
     """(score, evidence, why it was not scored)."""
-    if not context:
+    if not request.context:
         return None, [], "first turn of the conversation"
     weights = WEIGHTS.get(role, WEIGHTS["customer"])
     end = said.tokens[-1].end if said.tokens else 0
@@ -47,10 +51,32 @@ def score_dialogue(
         if name != "refusal" and cues.get(name, 0.0) >= REPEAT_AT
     ]
     parts = [weight * cues.get(name, 0.0) for name, weight in weights.items()]
-    if (silence_before_ms or 0) >= LONG_SILENCE_MS and context[-1].role != role and asks(context[-1].text):
-        parts.append(SILENCE_WEIGHT)
-        spans.append(Span("uncertainty", 0, end, SILENCE_WEIGHT, "silence after a question"))
+    for value, note in _beside_words(role, request):
+        parts.append(value)
+        spans.append(Span("uncertainty", 0, end, round(value, 2), note))
     return round(total_doubt(parts), 3), spans, ""
+
+
+def _beside_words(role: str, request: ScoreRequest) -> Iterator[tuple[float, str]]:
+    """What says that it is stuck though nobody has said so."""
+    if is_silent_answer(request):
+        yield SILENCE_WEIGHT, "silence after a question"
+    if request.tools_failed:
+        failed = total_doubt([FAILED_TOOL_WEIGHT] * request.tools_failed)
+        yield failed, "a tool of the AI failed"
+    if role == "ai" and request.ai_confidence is not None:
+        yield (
+            AI_DOUBT_WEIGHT * (1 - request.ai_confidence),
+            f"the AI reports {request.ai_confidence:.0%} confidence",
+        )
+
+
+def is_silent_answer(request: ScoreRequest) -> bool:
+    """Whether nobody spoke for long after the other side's question."""
+    if not request.context or (request.silence_before_ms or 0) < LONG_SILENCE_MS:
+        return False
+    before = request.context[-1]
+    return before.role != request.role and asks(before.text)
 
 
 def asks(text: str) -> bool:

@@ -29,7 +29,7 @@ NAMES = tuple(REASONS)
 PRIOR = {
     "asks_human": 4.5, "angry": 1.5, "low_mood": 1.5, "confused": 1.0, "consent_unclear": 1.5, "repeats": 1.0,
     "dissatisfied": 1.5, "stakes": 3.0, "vulnerable": 3.0, "ai_doubtful": 1.0, "ai_stuck": 1.0, "need": 2.0,
-    "complaint": 0.5, "length": 0.3,
+    "complaint": 0.5, "length": 0.3, "unanswered": 0.7, "ai_unsure": 1.5, "tools_failed": 0.8,
 }  # fmt: skip
 OFFSET = -4.0
 """What is believed before any label is seen."""
@@ -102,7 +102,7 @@ def fitted(found: Judged, before: Weighted | None = None) -> tuple[Mapping[str, 
     """
     prior = [*(PRIOR[name] for name in NAMES), OFFSET]
     if before is not None:
-        prior = [*(before.weights[name] for name in NAMES), before.offset]
+        prior = [*(before.weights.get(name, PRIOR[name]) for name in NAMES), before.offset]
     pull = PULL if before is None else PULL_OF_SHIPPED
     apart = _judged_apart(found, prior, pull)
     slope, offset = logistic(apart[:, None], found.needed, [1.0, 0.0], pull=PULL, least=[0.1, -20.0])

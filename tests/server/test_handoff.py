@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.server.house import House, until
+from voicewatch.processes.messages import AIReport
 
 
 async def test_a_call_from_the_first_word_to_the_record(house: House) -> None:
@@ -35,6 +36,10 @@ async def test_a_call_from_the_first_word_to_the_record(house: House) -> None:
     final = await watching.fact("utterance_final")
     assert (final["source"], final["role"], final["text"]) == ("reported", "ai", said["text"])
     await until(lambda: [score.text for score in house.model.scored] == [said["text"]])
+    await bot.socket.send(json.dumps({"type": "tool", "call_id": call_id, "name": "lookup", "ok": False}))
+    await bot.socket.send(json.dumps({"type": "confidence", "call_id": call_id, "value": 0.3}))
+    reports = await until(lambda: [one for one in house.model.told if isinstance(one, AIReport)][1:])
+    assert reports[0].value == 0.3
 
     house.says(call, "I want to speak to a human being right now")
     await watching.fact("escalation_raised")

@@ -27,6 +27,7 @@ from voicewatch.core.events import (
 )
 from voicewatch.processes.link import Link, LinkServer, Peer
 from voicewatch.processes.messages import (
+    AIReport,
     Audio,
     CloseStream,
     Heard,
@@ -316,6 +317,41 @@ async def test_reported_text_is_scored_without_being_recognised(sockets: Sockets
         assert scored.cues["hedging"] > 0.8
         assert scored.uncertainty.recognition is None
         assert "reported" in scored.not_scored["recognition"]
+
+
+async def test_what_the_ai_reports_of_itself_and_silence_are_in_the_scores(sockets: Sockets) -> None:
+    async with house(sockets, ScriptedTranscriber()) as (front, _):
+        assert front.peer is not None
+
+        def said(role: Role, start_ms: int, text: str) -> None:
+            assert front.peer is not None
+            times = {"at_ms": start_ms + 1_000, "start_ms": start_ms, "end_ms": start_ms + 1_000}
+            front.peer.tell(
+                ScoreText(
+                    call_id="call",
+                    utterance_id=f"{role}-{start_ms}",
+                    seat_id=role,
+                    role=role,
+                    text=text,
+                    **times,
+                )
+            )
+
+        said(Role.AI, 0, "Which colour is the light on the box?")
+        said(Role.CUSTOMER, 1_500, "Let me see, it is green.")
+        said(Role.AI, 3_000, "Which colour is the light on the modem?")
+        front.peer.tell(AIReport(call_id="call", at_ms=4_500, kind="tool", name="line_test", ok=False))
+        front.peer.tell(AIReport(call_id="call", at_ms=4_600, kind="confidence", value=0.2))
+        said(Role.CUSTOMER, 9_000, "That one is green as well.")
+        said(Role.AI, 10_500, "Thank you, I have noted that.")
+        await front.until(lambda: len(front.all_of(UtteranceScored)) == 5)
+        _, before, _, customer, ai = front.all_of(UtteranceScored)
+        notes = {piece.note for piece in customer.evidence if piece.kind == "uncertainty"}
+        assert {"silence after a question", "a tool of the AI failed"} <= notes
+        assert customer.uncertainty.dialogue > before.uncertainty.dialogue + 0.3
+        assert customer.escalation > before.escalation
+        assert ai.uncertainty.dialogue > 0.6
+        assert "the AI reports 20% confidence" in {piece.note for piece in ai.evidence}
 
 
 async def test_a_missing_model_is_a_bad_setting(sockets: Sockets) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from audio_models.api import MeaningMatcher, MissingModel, Scorer, load_scorer
+from audio_models.api import MeaningMatcher, MissingModel, Scorer, ScoreRequest, load_scorer
 from voicewatch.core.events import (
     AIPaused,
     AIResumed,
@@ -27,7 +27,8 @@ from voicewatch.core.events import (
 )
 from voicewatch.core.redaction import find_spans
 from voicewatch.core.replay import Case, Labels
-from voicewatch.speech.facts import Conversations, scored_fact
+from voicewatch.speech.conversations import Conversations
+from voicewatch.speech.facts import scored_fact
 
 SILENCE_MS = 3_000
 PAUSE_MS, WORD_MS = 400, 330
@@ -224,7 +225,7 @@ def _score(calls: Sequence[_Call], scorer: Scorer) -> None:
         conversations = [Conversations() for _ in together]
         for at in range(max(len(call.spoken) for call in together)):
             asked = [
-                (call, one, conversation.reported(call.blank(one), one.turn.text, one.language))
+                (call, one, _asked(call, one, conversation))
                 for call, conversation in zip(together, conversations, strict=True)
                 for one in call.spoken[at : at + 1]
             ]
@@ -232,6 +233,11 @@ def _score(calls: Sequence[_Call], scorer: Scorer) -> None:
             found = scorer.score_batch([request for _, _, request in wanted])
             for (call, one, request), scores in zip(wanted, found, strict=True):
                 call.scored[one.number] = scored_fact(call.blank(one), request.text, scores)
+
+
+def _asked(call: _Call, one: _Spoken, conversation: Conversations) -> ScoreRequest:
+    times = (one.start_ms, one.end_ms)
+    return conversation.reported(call.blank(one), one.turn.text, one.language, times)
 
 
 def _match(calls: Sequence[_Call], meanings: Mapping[str, Sequence[str]]) -> None:

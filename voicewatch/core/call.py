@@ -6,6 +6,7 @@ or a type it does not know changes nothing. What pages see of a call is made in 
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from voicewatch.core.audibility import HOLD, Occupant, Table, audibility, withou
 from voicewatch.core.call_parts import SPEAKS, Alert, Escalation, Offer, Seat, Utterance
 from voicewatch.core.call_view import call_view
 from voicewatch.core.events import (
+    AIReported,
     CallbackRequested,
     CallEnded,
     DispositionSet,
@@ -29,6 +31,9 @@ from voicewatch.core.folds import FOLDS
 from voicewatch.core.spans import Span, is_open
 
 __all__ = ["SPEAKS", "Alert", "CallState", "Escalation", "Offer", "Seat", "Utterance"]
+
+REPORTS_KEPT = 16
+"""Of what the AI reported of itself; older ones are forgotten."""
 
 
 @dataclass
@@ -60,6 +65,8 @@ class CallState:
     """When a human had the voice."""
     ai_unheard: list[Span] = field(default_factory=list)
     """When the customer did not hear the AI."""
+    ai_reports: deque[AIReported] = field(default_factory=lambda: deque(maxlen=REPORTS_KEPT))
+    """What the AI said of itself, how sure it is and which tools failed; the last of it."""
     utterances: dict[str, Utterance] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
     escalations: dict[str, Escalation] = field(default_factory=dict)

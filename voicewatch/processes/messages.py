@@ -207,7 +207,22 @@ class ScoreText(Message):
     role: Role
     text: str
     at_ms: int = 0
+    start_ms: int | None = None
+    """When it began on the call's clock; it ended at `end_ms`."""
+    end_ms: int | None = None
     language: str = "en"
+
+
+class AIReport(Message):
+    """What a call's AI said of itself: how sure it is (`value` 0..1), or whether a tool of its worked."""
+
+    type: Literal["ai_report"] = "ai_report"
+    call_id: str
+    at_ms: int
+    kind: Literal["tool", "confidence"]
+    name: str = ""
+    ok: bool = True
+    value: float | None = None
 
 
 class SpokenTurn(BaseModel):
@@ -217,16 +232,20 @@ class SpokenTurn(BaseModel):
     utterance_id: str
     role: Role
     text: str
+    start_ms: int | None = None
+    end_ms: int | None = None
 
 
 class RememberCalls(Message):
-    """The last turns of live calls, oldest first, told to a model process that has just come.
+    """The last turns of live calls, oldest first, and what their AIs reported of themselves, told to a model
+    process that has just come.
 
     Sent on every connection before all else; `more`: another one follows. Nothing is scored until the last.
     """
 
     type: Literal["remember_calls"] = "remember_calls"
     calls: dict[str, list[SpokenTurn]] = Field(default_factory=dict)
+    ai_reports: list[AIReport] = Field(default_factory=list)
     more: bool = False
 
 

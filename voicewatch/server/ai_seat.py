@@ -40,6 +40,7 @@ from voicewatch.processes.problem import Problem
 from voicewatch.server.auth import Account
 from voicewatch.server.desk import Desk, Stored, no_such_call
 from voicewatch.server.pace import Pace
+from voicewatch.server.recall import report_of
 from voicewatch.server.requests import AIHello, Callback, Confidence, InCall, Said, Tool, first_problem
 from voicewatch.server.websocket import OVERLOADED, REFUSED, Socket, SocketClosed
 
@@ -292,11 +293,12 @@ class AISeats:
             await self._said(told, seat, at_ms)
         elif isinstance(told, Tool | Confidence):
             data = told.model_dump(exclude={"call_id", "type"})
-            await self._desk.state(
-                AIReported(
-                    call_id=call_id, at_ms=at_ms, kind="tool" if kind == "tool" else "confidence", data=data
-                )
+            fact = AIReported(
+                call_id=call_id, at_ms=at_ms, kind="tool" if kind == "tool" else "confidence", data=data
             )
+            await self._desk.state(fact)
+            if (report := report_of(fact)) is not None:
+                self._tell_model(report)
         elif isinstance(told, Callback):
             await self._desk.command(
                 lambda director: director.call_back(
@@ -342,6 +344,8 @@ class AISeats:
                 role=Role.AI,
                 text=told.text,
                 at_ms=at_ms,
+                start_ms=start_ms,
+                end_ms=end_ms,
                 language=language,
             )
         )

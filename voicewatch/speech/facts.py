@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from audio_models.api import Recognition, Scorer, ScoreRequest, Scores, Turn
+from audio_models.api import Scorer, Scores
 from voicewatch.core.endpointing import Ended
 from voicewatch.core.events import (
     Arousal,
@@ -22,75 +21,9 @@ from voicewatch.core.events import (
     Word,
 )
 from voicewatch.core.redaction import find_spans
-from voicewatch.processes.messages import SpokenTurn
+from voicewatch.speech.conversations import Conversations
 from voicewatch.speech.pipeline import Heard, Revised, Shown, Stream
 from voicewatch.speech.voices import Spoken, score_spoken
-
-REMEMBERED_TURNS = 12
-"""Turns of a call kept as the context of the next one's scores; older ones are forgotten."""
-MAX_CALLS = 1_024
-"""Calls remembered; past that the oldest is forgotten (a last final may come after its call was)."""
-
-
-class Conversations:
-    """The last turns of each call, and what is to be asked of the scorer about a new one in their light."""
-
-    def __init__(self) -> None:
-        self._turns: dict[str, deque[tuple[str, Turn]]] = {}  # with the utterance's id
-
-    def heard(self, final: UtteranceFinal, revised_share: float | None = None) -> ScoreRequest:
-        """The request for an utterance that was recognised; it is remembered.
-
-        `revised_share` is how much of what was shown as settled the final took back.
-        """
-        recognition = Recognition(
-            tuple(word.probability for word in final.words if word.probability is not None),
-            final.avg_logprob,
-            final.no_speech_prob,
-            final.suspect,
-            final.low_fidelity,
-            final.end_ms - final.start_ms,
-            revised_share,
-        )
-        return self._request(final, final.text, final.language, recognition)
-
-    def reported(self, utterance: UtteranceScored, text: str, language: str) -> ScoreRequest:
-        """The request for one whose speaker gave the text; `utterance` says whose it is."""
-        return self._request(utterance, text, language, None)
-
-    def context(self, call_id: str) -> list[tuple[str, str]]:
-        """(role, text) of the call's last turns, for telling what is private in the next one."""
-        return [(turn.role, turn.text) for _, turn in self._turns.get(call_id, ())]
-
-    def remember(self, call_id: str, turns: Sequence[SpokenTurn]) -> None:
-        """Turns that an earlier model process understood, oldest first."""
-        kept = self._of_call(call_id)
-        known = {utterance_id for utterance_id, _ in kept}
-        earlier = [(turn.utterance_id, Turn(turn.role.value, turn.text)) for turn in turns]
-        kept.extendleft(reversed([one for one in earlier if one[0] not in known]))
-
-    def forget(self, call_id: str) -> None:
-        """The call is over."""
-        self._turns.pop(call_id, None)
-
-    def _of_call(self, call_id: str) -> deque[tuple[str, Turn]]:
-        if call_id not in self._turns and len(self._turns) >= MAX_CALLS:
-            del self._turns[next(iter(self._turns))]
-        return self._turns.setdefault(call_id, deque(maxlen=REMEMBERED_TURNS))
-
-    def _request(
-        self,
-        utterance: UtteranceFinal | UtteranceScored,
-        text: str,
-        language: str,
-        recognition: Recognition | None,
-    ) -> ScoreRequest:
-        turns = self._of_call(utterance.call_id)
-        # One that is fed again after a crash is not its own past.
-        earlier = tuple(turn for utterance_id, turn in turns if utterance_id != utterance.utterance_id)
-        if len(earlier) == len(turns):
-            turns.append((utterance.utterance_id, Turn(utterance.role.value, text)))
-        return ScoreRequest(text, utterance.role.value, language, earlier, recognition)
 
 
 class Understanding(Conversations):

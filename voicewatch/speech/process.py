@@ -35,6 +35,7 @@ from voicewatch.core.events import Event, Role, SpeechStatus, SystemStatus, Utte
 from voicewatch.core.ids import ulid
 from voicewatch.processes.link import Link, LinkServer, Peer
 from voicewatch.processes.messages import (
+    AIReport,
     Audio,
     CloseStream,
     ForgetCall,
@@ -50,10 +51,10 @@ from voicewatch.processes.messages import Heard as HeardMessage
 from voicewatch.processes.problem import Problem
 from voicewatch.processes.sockets import Sockets
 from voicewatch.settings import BadSettings, Settings
+from voicewatch.speech.conversations import Conversations
 from voicewatch.speech.detection import Chunk, Detection, LegDetection
 from voicewatch.speech.echoes import Echoes
 from voicewatch.speech.facts import (
-    Conversations,
     final_fact,
     gap_fact,
     interim_signal,
@@ -435,11 +436,15 @@ class ModelProcess:
             self._score_text(message)
         elif isinstance(message, ForgetCall):
             self._forget(message.call_id)
+        elif isinstance(message, AIReport):
+            self._conversations.report(message)
         elif isinstance(message, SetMeanings):
             self.scoring.look_for(message.meanings)
         elif isinstance(message, RememberCalls):
             for call_id, turns in message.calls.items():
                 self._conversations.remember(call_id, turns)
+            for report in message.ai_reports:
+                self._conversations.report(report)
             if not message.more:
                 self._remembered.set()
 
@@ -457,7 +462,9 @@ class ModelProcess:
         )
         if command.role is Role.AI:
             self._echoes.said(command.call_id, command.at_ms, command.text)
-        request = self._conversations.reported(whose, command.text, command.language)
+        known = command.start_ms is not None and command.end_ms is not None
+        times = (command.start_ms or 0, command.end_ms or 0) if known else None
+        request = self._conversations.reported(whose, command.text, command.language, times)
         self.scoring.submit(request, partial(self._report_scores_of_text, whose, command.text))
 
     def _report_scores_of_text(self, whose: UtteranceScored, text: str, scores: Scores) -> None:

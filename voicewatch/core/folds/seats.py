@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from voicewatch.core.call_parts import Seat
 from voicewatch.core.events import (
+    AIReported,
     AudibilityChanged,
     CallEnded,
     CallStarted,
@@ -114,6 +115,11 @@ def _audibility(call: CallState, fact: AudibilityChanged) -> None:
         (finish if is_heard else begin)(call.ai_unheard, fact.at_ms)
 
 
+def _ai_reported(call: CallState, fact: AIReported) -> None:
+    if fact.kind != "mark":
+        call.ai_reports.append(fact)
+
+
 def _hold_began(call: CallState, fact: HoldBegan) -> None:
     begin(call.holds, fact.at_ms)
 
@@ -143,6 +149,7 @@ FOLDS: dict[type[Fact], Callable[[CallState, Any], None]] = {
     LegRecovered: _leg("live"),
     LegLost: _leg_lost,
     AudibilityChanged: _audibility,
+    AIReported: _ai_reported,
     SeatMuted: _muted,
     HoldBegan: _hold_began,
     HoldEnded: _hold_ended,
