@@ -105,6 +105,8 @@ class DecodeRequest:
     """One item of `BatchTranscriber.transcribe_batch`; the fields are the arguments of `transcribe`.
 
     Without `thorough` a final is decoded once and with the smallest beam, whatever the guards say of it.
+    `timed` asks for word times of a partial too. `window` (see `BatchTranscriber.window_of`) is the least to
+    decode it in, so that it shares one with others.
     """
 
     samples: Samples
@@ -112,6 +114,8 @@ class DecodeRequest:
     prefix: tuple[str, ...] = ()
     final: bool = True
     thorough: bool = True
+    timed: bool = False
+    window: int = 0
 
 
 @runtime_checkable
@@ -121,7 +125,8 @@ class BatchTranscriber(Transcriber, Protocol):
     max_batch: int
 
     def window_of(self, length_ms: int) -> int:
-        """Requests of one window belong in one batch; others would be padded for nothing."""
+        """What a request of this length is decoded in, in units of 10 ms: those of one window cost least
+        together, others can be padded to share one."""
 
     def transcribe_batch(self, requests: Sequence[DecodeRequest]) -> list[Transcript]:
         """A transcript for each, the same as one by one. Raises if any of them raises."""

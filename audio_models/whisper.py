@@ -13,7 +13,7 @@ import math
 import threading
 import wave
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -41,9 +41,10 @@ from audio_models.hardware import here
 
 HOP = 160
 FULL_WINDOW = 3000
-BUCKETS = (200, 300, 400, 500, 700, 1000, 1500, 2000, FULL_WINDOW)
-"""Window lengths in mel frames of 10 ms. Never 159 or 160: CTranslate2 tells encoder output from mel by its
-second dimension being 80, and would silently encode the output of such a window again."""
+BUCKETS = (200, 250, 300, 350, 400, 450, 500, 600, 700, 850, 1000, 1250, 1500, 2000, FULL_WINDOW)
+"""Window lengths in mel frames of 10 ms: fine, since the encoder costs what the window is long, yet few, so
+that windows of several legs meet in one batch. Never 159 or 160: CTranslate2 tells encoder output from mel
+by its second dimension being 80, and would silently encode the output of such a window again."""
 
 SLACK_FRAMES = 50
 TOKENS_PER_S = 6
@@ -154,7 +155,7 @@ class WhisperTranscriber:
                 found[at] = Transcript("", flags=(flaw,))
             else:
                 windows[at] = self._encode(request, full=not self.bucketed)
-        for numbers in _grouped(windows):
+        for numbers in _grouped(windows, self._beam_of):
             heard = self._heard([windows[at] for at in numbers])
             found |= {at: self._checked(windows[at], one) for at, one in zip(numbers, heard, strict=True)}
         return [self._counted(found[at]) for at in range(len(requests))]
@@ -196,7 +197,7 @@ class WhisperTranscriber:
     def _encode(self, request: DecodeRequest, *, full: bool) -> _Window:
         mel: NDArray[np.float32] = self._model.feature_extractor(request.samples)[:, :-1][:, :FULL_WINDOW]
         frames = mel.shape[1]
-        window = FULL_WINDOW if full else _bucket(frames)
+        window = FULL_WINDOW if full else max(_bucket(frames), request.window)
         # Whisper was trained with 0.0 in log-mel behind the speech, not with the log of silence.
         encoded = self._model.encode(np.pad(mel, ((0, 0), (0, window - frames))))
         language, probability = request.language, None
@@ -231,12 +232,11 @@ class WhisperTranscriber:
     # ------------------------------------------------------------ windows of one length
 
     def _heard(self, windows: Sequence[_Window]) -> list[Transcript]:
-        """Transcripts of windows of one length and language, all finals or all partials."""
+        """Transcripts of windows of one length, language and beam."""
         decoded = self._decode(windows)
-        final = windows[0].request.final
-        words = self._align(decoded) if final else [[] for _ in windows]
+        words = self._align(decoded, [one.request.final or one.request.timed for one in windows])
         heard = [
-            _final(one, said) if final else _partial(one, window.request.prefix)
+            _final(one, said) if window.request.final else _partial(one, window.request.prefix, said)
             for one, window, said in zip(decoded, windows, words, strict=True)
         ]
         return [
@@ -252,11 +252,10 @@ class WhisperTranscriber:
             min(MAX_TOKENS, len(tokens) + window.budget)
             for tokens, window in zip(forced, windows, strict=True)
         ]
-        thorough = windows[0].request.final and windows[0].request.thorough
         results = self._model.model.generate(
             _stacked([window.encoded for window in windows]),
             [[*start, *tokens] for tokens in forced],
-            beam_size=self._beam_size if thorough else 1,
+            beam_size=self._beam_of(windows[0].request),
             # CTranslate2 gives a Whisper window half of max_length.
             max_length=2 * max(limits),
             return_scores=True,
@@ -267,9 +266,12 @@ class WhisperTranscriber:
             for result, window, limit in zip(results, windows, limits, strict=True)
         ]
 
-    def _align(self, decoded: Sequence[_Decoded]) -> list[list[TranscriptWord]]:
-        """Word times and probabilities by cross-attention: a second pass of the decoder (~20 ms)."""
-        said = [at for at, one in enumerate(decoded) if not _is_nothing(one)]
+    def _beam_of(self, request: DecodeRequest) -> int:
+        return self._beam_size if request.final and request.thorough else 1
+
+    def _align(self, decoded: Sequence[_Decoded], wanted: Sequence[bool]) -> list[list[TranscriptWord]]:
+        """Word times and probabilities by cross-attention: a second pass of the decoder (~15 ms)."""
+        said = [at for at, one in enumerate(decoded) if wanted[at] and not _is_nothing(one)]
         words: list[list[TranscriptWord]] = [[] for _ in decoded]
         if not said:
             return words
@@ -305,12 +307,11 @@ class WhisperTranscriber:
         return not loops and _share_right(short.text) >= _share_right(full.text) - 0.1
 
 
-def _grouped(windows: Mapping[int, _Window]) -> list[list[int]]:
+def _grouped(windows: Mapping[int, _Window], beam_of: Callable[[DecodeRequest], int]) -> list[list[int]]:
     """Numbers of the windows that may be decoded together."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for at, one in windows.items():
-        request = one.request
-        key = (one.window, id(one.tokenizer), request.final, request.thorough)
+        key = (one.window, id(one.tokenizer), beam_of(one.request))
         groups.setdefault(key, []).append(at)
     return list(groups.values())
 
@@ -341,14 +342,15 @@ def _decoded(result: Any, window: _Window, limit: int) -> _Decoded:
     )
 
 
-def _partial(decoded: _Decoded, prefix: Sequence[str]) -> Transcript:
+def _partial(decoded: _Decoded, prefix: Sequence[str], words: Sequence[TranscriptWord]) -> Transcript:
     text = _speakable(decoded.tokenizer.decode(decoded.tokens), decoded.length)
     if _is_nothing(decoded) and not prefix:
         return Transcript("", (), decoded.avg_logprob, decoded.no_speech_prob, ("no_speech",))
     flags = _text_flags(text, decoded, with_logprob=not prefix)
     # Words beyond the budget were cut off already.
     flags = tuple(flag for flag in flags if flag != "budget")
-    return Transcript(text, (), decoded.avg_logprob, decoded.no_speech_prob, flags)
+    told = tuple(words[: len(text.split())])
+    return Transcript(text, told, decoded.avg_logprob, decoded.no_speech_prob, flags)
 
 
 def _final(decoded: _Decoded, words: list[TranscriptWord]) -> Transcript:

@@ -39,8 +39,9 @@ class CountingWhisper(WhisperTranscriber):
     def _stands_short_windows(self) -> bool:
         return True
 
-    def _align(self, decoded: Sequence[Any]) -> list[list[TranscriptWord]]:
-        return [[replace(word, probability=SURE) for word in words] for words in super()._align(decoded)]
+    def _align(self, decoded: Sequence[Any], wanted: Sequence[bool]) -> list[list[TranscriptWord]]:
+        aligned = super()._align(decoded, wanted)
+        return [[replace(word, probability=SURE) for word in words] for words in aligned]
 
     def _decode(self, windows: Sequence[_Window]) -> list[Any]:
         tokenizer = windows[0].tokenizer
@@ -53,7 +54,7 @@ class CountingWhisper(WhisperTranscriber):
         self._model.model.generate(
             _stacked([window.encoded for window in windows]),
             [[*start, *known] for known in forced],
-            beam_size=self._beam_size if windows[0].request.final else 1,
+            beam_size=self._beam_of(windows[0].request),
             # CTranslate2 gives a Whisper window half of max_length, forced tokens included; none ends a text.
             max_length=2 * max(said),
             return_scores=True,

@@ -1,6 +1,7 @@
 """The queue of decodes by a clock that the test turns."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -163,13 +164,59 @@ def test_every_final_is_decoded_or_given_up_exactly_once(steps: list[tuple[str, 
 # ---------------------------------------------------------------- together
 
 
-def test_what_has_one_window_is_decoded_together_finals_with_finals() -> None:
+def test_what_has_one_window_is_decoded_together() -> None:
     queue = JobQueue(max_batch=8, window_of=lambda length_ms: length_ms // 2_000)
     queue.add(job(Kind.PARTIAL, 9), 0.0)
     for stream, end_ms in ((1, 1_000), (2, 5_000), (3, 1_500)):
         queue.add(job(Kind.FINAL, stream, 0, end_ms), float(stream))
     queue.add(job(Kind.EARLY, 4, 0, 1_200), 4.0)
-    assert [[one.stream for one in batch.jobs] for batch in _batches(queue)] == [[1, 3, 4], [2], [9]]
+    assert [[one.stream for one in batch.jobs] for batch in _batches(queue)] == [[1, 3, 9, 4], [2]]
+
+
+def waiting(stream: int, end_ms: int, kind: Kind = Kind.PARTIAL) -> Job:
+    one = job(kind, stream, 0, end_ms)
+    one.ahead_s = one.patience_s = 0.2
+    return one
+
+
+def test_a_shorter_partial_is_padded_where_that_is_cheaper_and_a_final_never_is() -> None:
+    queue = JobQueue(max_batch=8, window_of=lambda length_ms: 100 * (1 + length_ms // 1_000))
+    for stream, end_ms in ((1, 2_500), (2, 1_500), (3, 8_500)):
+        queue.add(job(Kind.PARTIAL, stream, 0, end_ms), 0.0)
+    queue.add(job(Kind.FINAL, 4, 0, 1_600), 0.0)
+    queue.add(job(Kind.FINAL, 5, 0, 2_600), 0.0)
+    batches = _batches(queue)
+    assert [[(one.stream, one.window) for one in batch.jobs] for batch in batches] == [
+        [(4, 200), (2, 200)],
+        [(5, 300), (1, 300)],
+        [(3, 900)],
+    ]
+
+
+def test_a_partial_waits_for_company_only_while_another_leg_speaks() -> None:
+    queue = JobQueue(max_batch=8)
+    queue.add(waiting(1, 1_000), 0.0)
+    assert queue.take(0.19) is None  # asked ahead of its time
+    assert queue.leaves_s(0.19) == 0.2
+    alone = queue.take(0.2)
+    assert alone is not None
+    queue.done(alone, 0.3)
+    queue.add(waiting(2, 1_000), 0.5)
+    assert queue.leaves_s(0.5) == pytest.approx(0.9)
+    assert queue.take(0.8) is None
+    queue.add(waiting(3, 1_000), 0.8)
+    together = queue.take(0.91)
+    assert together is not None
+    assert [one.stream for one in together.jobs] == [2, 3]
+
+
+def test_a_final_takes_what_waits_for_company_along() -> None:
+    queue = JobQueue(max_batch=8)
+    queue.add(waiting(1, 1_000), 0.0)
+    queue.add(job(Kind.FINAL, 2), 0.1)
+    batch = queue.take(0.1)
+    assert batch is not None
+    assert [one.stream for one in batch.jobs] == [2, 1]
 
 
 def test_languages_are_not_mixed_and_what_failed_goes_alone() -> None:

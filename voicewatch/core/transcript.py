@@ -12,6 +12,11 @@ from collections.abc import Sequence
 SETTLED_MS = 600
 """Audio that must have followed since a word was first heard (a fourfold cut in words taken back later)."""
 
+TRIM_SEARCH_MS = 120
+TRIM_BOUNDARIES = 3
+TRIM_LEAST_MS = 800
+TRIM_KEPT_MS = 800
+
 
 class LocalAgreement:
     """The interim text of one utterance: `committed` only grows, `tail` may still change."""
@@ -37,6 +42,34 @@ class LocalAgreement:
         self._seen_ms = seen_ms[settled:]
 
 
+def trim_point(
+    words_ms: Sequence[tuple[int, int]], settled: int, levels: Sequence[float], step_ms: int
+) -> tuple[int, int] | None:
+    """Where a window may be cut so that only settled words are lost: (how many of them, ms), or None.
+
+    `words_ms` are the words' (start, end), the first `settled` of them settled; `levels` of each `step_ms`
+    of the window in dB. Word times are good to a tenth of a second or two, so the cut is looked for at the
+    quietest place around each of the last boundaries; there must be audio worth cutting, and some left.
+    """
+    length_ms = len(levels) * step_ms
+    found: list[tuple[float, int, int]] = []
+    for count in range(max(1, settled - TRIM_BOUNDARIES + 1), settled + 1):
+        end_ms = words_ms[count - 1][1]
+        next_ms = words_ms[count][0] if count < len(words_ms) else end_ms
+        first = max(0, (end_ms - TRIM_SEARCH_MS) // step_ms)
+        around = levels[first : (next_ms + TRIM_SEARCH_MS) // step_ms]
+        if not around:
+            continue
+        quietest = min(range(len(around)), key=lambda at: (around[at], -at))
+        at_ms = (first + quietest) * step_ms + step_ms // 2
+        if TRIM_LEAST_MS <= at_ms <= length_ms - TRIM_KEPT_MS:
+            found.append((around[quietest], count, at_ms))
+    if not found:
+        return None
+    _, count, at_ms = min(found, key=lambda one: (one[0], -one[1]))
+    return count, at_ms
+
+
 def revised_words(committed: Sequence[str], final: Sequence[str]) -> int:
     """How many of the settled words the final lacks: those outside the longest common subsequence."""
     settled = [_bare(word) for word in committed]
@@ -54,10 +87,15 @@ def revised_words(committed: Sequence[str], final: Sequence[str]) -> int:
 def _agreement(before: Sequence[str], now: Sequence[str]) -> int:
     count = 0
     for one, other in zip(before, now, strict=False):
-        if _bare(one) != _bare(other):
+        if not same_word(one, other):
             break
         count += 1
     return count
+
+
+def same_word(one: str, other: str) -> bool:
+    """Whether they are one word, whatever their case and punctuation."""
+    return _bare(one) == _bare(other)
 
 
 def _bare(word: str) -> str:

@@ -2,14 +2,15 @@
 
 Finals come first whatever leg they are of, oldest first. Of what is only shown meanwhile (partials, and
 early finals of an utterance that paused) each leg has one place, and the newest wish takes it; legs take
-turns. Jobs that the engine can decode together leave together. Nothing final is ever lost silently: what
-does not fit or fails twice is handed back as given up.
+turns. Jobs that the engine can decode together leave together: a decode's weights are read once for all of
+them, so what is only shown waits a little for company while other legs speak. Nothing final is ever lost
+silently: what does not fit or fails twice is handed back as given up.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -28,6 +29,12 @@ BATCH_BUDGET_S = 0.3
 """A batch expected to take longer would keep a final waiting that comes meanwhile."""
 SLOWER_PARTIALS_S = 2.0
 """Between two interim decodes of a leg when there is much to do."""
+COMPANY_WITHIN_S = 1.5
+"""A leg of which nothing was decoded for so long is no company to wait for."""
+WINDOW_UNIT_MS = 10
+PADDING_PAYS = 1.0
+"""Padding up to a longer window pays while it adds no more audio than the shortest job has: a second costs
+the encoder what three or four tokens cost the decoder by itself (measured for tiny and base)."""
 HUNG_LEAST_S, HUNG_UNKNOWN_S, HUNG_TIMES = 4.0, 15.0, 20.0
 """A decode hangs when it takes 20 times as long as they do, and 4 s; 15 s while none has been seen."""
 
@@ -57,11 +64,21 @@ class Job:
     audio: Callable[[], Audio | None]
     language: str = "en"
     prefix: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    """Settled words of the utterance that were said before this audio."""
+    timed: bool = False
+    """Word times are wanted of a partial too."""
+    ahead_s: float = 0.0
+    """Asked so long before its time: until then it leaves only with others."""
+    patience_s: float = 0.0
+    """So long beyond its time it waits for company, where there is any to expect."""
     asked_s: float = 0.0
     # From here on: set when it is taken.
     taken_s: float = 0.0
     attempts: int = 0
     samples: Audio = field(default_factory=lambda: NOTHING)
+    window: int = 0
+    """The least to decode it in."""
     thorough: bool = True
     engine: Transcriber | None = None
     """Which one decodes it."""
@@ -98,7 +115,7 @@ class JobQueue:
     step: Step = Step.NORMAL
     max_batch: int = 1
     window_of: Callable[[int], int] = lambda _: 0
-    """Length in ms -> window: what is in one window may be decoded together."""
+    """Length in ms -> window in units of 10 ms: what is in one window may be decoded together."""
     shed: int = 0
     """Partials and early finals not decoded, since something better had to be done."""
     seconds_per_audio_s: float = 0.0
@@ -131,23 +148,34 @@ class JobQueue:
         self._served_s.pop(stream, None)
 
     def take(self, now_s: float) -> Batch | None:
-        """The jobs to begin now, or None. Company never has to be waited for."""
-        first = self._next_final(None) or self._next_shown(now_s, None)
+        """The jobs to begin now, or None: nothing waits, or `leaves_s` has not come."""
+        first = self._next_final(()) or self._first_shown(now_s)
         if first is None:
             return None
         batch = Batch([first], now_s)
         while len(batch.jobs) < self.max_batch and not first.alone and self._affordable(batch):
-            more = self._next_final(first) if _is_final(first) else None
-            more = more or self._next_shown(now_s, first)
+            more = self._next_final(batch.jobs) or self._next_shown(now_s, batch.jobs)
             if more is None:
                 break
             batch.jobs.append(more)
+        widest = max(self._window(job) for job in batch.jobs)
+        for job in batch.jobs:
+            job.window = self._window(job) if _is_final(job) else widest
         for job in batch.jobs:
             job.taken_s = now_s
             job.attempts += 1
             self._served_s[job.stream] = now_s
         self.running.append(batch)
         return batch
+
+    def leaves_s(self, now_s: float) -> float | None:
+        """When what is only shown leaves without waiting for more; None: nothing waits."""
+        shown = self.waiting_shown
+        if not shown:
+            return None
+        if len(shown) >= self.max_batch:
+            return now_s
+        return min(self._leaves_s(job, now_s) for job in shown.values())
 
     def done(self, batch: Batch, now_s: float) -> bool:
         """It was decoded; False if it was given up before."""
@@ -191,24 +219,35 @@ class JobQueue:
 
     # ------------------------------------------------------------ what next
 
-    def _next_final(self, company: Job | None) -> Job | None:
+    def _next_final(self, company: Sequence[Job]) -> Job | None:
         """The oldest final, or the oldest that can be decoded with `company`."""
         for at, job in enumerate(self.waiting_finals):
-            if company is None or self._fits(job, company):
+            if self._fits(job, company):
                 del self.waiting_finals[at]
                 job.samples = _heard(job)
                 return job
         return None
 
-    def _next_shown(self, now_s: float, company: Job | None) -> Job | None:
+    def _first_shown(self, now_s: float) -> Job | None:
+        leaves_s = self.leaves_s(now_s)
+        return None if leaves_s is None or leaves_s > now_s else self._next_shown(now_s, ())
+
+    def _leaves_s(self, job: Job, now_s: float) -> float:
+        """Beyond its time it waits only where another leg's words are to be expected."""
+        spoke_s = [at_s for stream, at_s in self._served_s.items() if stream != job.stream]
+        company = max(spoke_s, default=now_s - COMPANY_WITHIN_S) > now_s - COMPANY_WITHIN_S
+        leaves_s = job.asked_s + job.ahead_s + job.patience_s * company
+        if self._slowed(job):
+            return max(leaves_s, self._served_s.get(job.stream, 0.0) + SLOWER_PARTIALS_S)
+        return leaves_s
+
+    def _next_shown(self, now_s: float, company: Sequence[Job]) -> Job | None:
         """What is wanted for a leg whose turn it is."""
         if self.step >= Step.NO_PARTIALS:
             self.shed += len(self.waiting_shown)
             self.waiting_shown.clear()
         for job in sorted(self.waiting_shown.values(), key=self._turn):
-            if company is not None and not self._fits(job, company):
-                continue
-            if self._too_soon(job, now_s):
+            if not self._fits(job, company) or self._too_soon(job, now_s):
                 continue
             del self.waiting_shown[job.stream]
             samples = job.audio()
@@ -229,16 +268,33 @@ class JobQueue:
         return self._served_s.get(job.stream, 0.0), job.asked_s
 
     def _too_soon(self, job: Job, now_s: float) -> bool:
-        slow = self.step >= Step.SLOWER_PARTIALS and job.kind is Kind.PARTIAL
-        return slow and now_s - self._served_s.get(job.stream, -SLOWER_PARTIALS_S) < SLOWER_PARTIALS_S
-
-    def _fits(self, job: Job, company: Job) -> bool:
         return (
-            not job.alone
-            and _is_final(job) == _is_final(company)
-            and job.language == company.language
-            and self.window_of(job.length_ms) == self.window_of(company.length_ms)
+            self._slowed(job)
+            and now_s - self._served_s.get(job.stream, -SLOWER_PARTIALS_S) < SLOWER_PARTIALS_S
         )
+
+    def _slowed(self, job: Job) -> bool:
+        return self.step >= Step.SLOWER_PARTIALS and job.kind is Kind.PARTIAL
+
+    def _fits(self, job: Job, company: Sequence[Job]) -> bool:
+        """Whether one decode for all of them is cheaper. Finals are never padded: they must not depend on
+        what else was being said.
+        """
+        if not company:
+            return True
+        if job.alone or job.language != company[0].language:
+            return False
+        together = [*company, job]
+        before, own = max(map(self._window, company)), self._window(job)
+        widest = max(before, own)
+        if any(_is_final(one) and self._window(one) < widest for one in together):
+            return False
+        padding = widest - own + (widest - before) * len(company)
+        shortest_ms = min(one.length_ms for one in together)
+        return padding * WINDOW_UNIT_MS <= PADDING_PAYS * shortest_ms
+
+    def _window(self, job: Job) -> int:
+        return self.window_of(job.length_ms)
 
     def _affordable(self, batch: Batch) -> bool:
         """Whether one more may join: at the last step finals are late anyway, and batches pay."""

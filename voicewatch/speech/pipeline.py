@@ -24,7 +24,7 @@ from voicewatch.core.endpointing import (
     Started,
 )
 from voicewatch.core.events import Role
-from voicewatch.core.transcript import LocalAgreement, revised_words
+from voicewatch.core.transcript import LocalAgreement, revised_words, same_word, trim_point
 from voicewatch.core.turns import LastWordTurns, TurnDetector
 from voicewatch.settings import SpeechSettings
 from voicewatch.speech.jobs import NOTHING, Job, Kind
@@ -35,12 +35,20 @@ BYTES_PER_MS = SAMPLES_PER_MS * 2
 FIRST_PARTIAL_MS = 450
 """Speech before the first decode, so that its words are shown within 0.9 s of onset even when busy."""
 LONGER_STEPS_MS = ((3_000, 0), (8_000, 1_000), (1 << 30, 1_500))
-"""Utterance shorter than so many ms: at least so long between partials (each decode grows with it)."""
+"""Audio shorter than so many ms: at least so long between partials (each decode grows with it)."""
 PERHAPS_OVER_MS = 80
 """Silence after which a partial waits: in a moment there is more speech to hear, or a pause."""
 MIN_VOICED_MS = 160
 MIN_VOICED_SHARE = 0.15
 """Of the utterance's audio, pre-roll and tail included; less is noise, and not decoded."""
+AHEAD_SHARE = 0.2
+"""Of a step: a partial may come so much sooner or later, to be decoded together with other legs'."""
+FIRST_PATIENCE_S = 0.25
+EARLY_PATIENCE_S = 0.12
+"""What is decoded at a pause is wanted by the end of the hangover; many pauses are over before that."""
+TRIM_FROM_MS = 2_500
+"""A partial that hears more than this asks for word times, so that the next one can begin later."""
+LEVEL_STEP_MS = 20
 SPARE_MS = 1_000
 
 
@@ -111,6 +119,12 @@ class _Utterance:
     start_ms: int
     onset_ms: int
     next_partial_ms: int
+    heard_from_ms: int
+    """Partials begin here: what was said before is settled."""
+    before: tuple[str, ...] = ()
+    """The settled words that were said before."""
+    asked: bool = False
+    """A partial was."""
     words: LocalAgreement = field(default_factory=LocalAgreement)
     shown: bool = False
     pause: Paused | None = None
@@ -230,6 +244,7 @@ class Pipeline:
                 boundary.start_ms,
                 boundary.onset_ms,
                 boundary.onset_ms + FIRST_PARTIAL_MS,
+                boundary.start_ms,
             )
             return []
         if isinstance(boundary, Paused):
@@ -241,9 +256,11 @@ class Pipeline:
         self._open.pause, self._open.early = pause, None
         if not self.early or self._is_echo(self._open.onset_ms, pause.end_ms):
             return []
-        # It shows what has been said, as a partial would.
-        self._open.next_partial_ms = max(self._open.next_partial_ms, self.now_ms + self._step_ms(self._open))
-        return [self._job(Kind.EARLY, self._open.utterance_id, pause.start_ms, pause.end_ms)]
+        # It shows what has been said, as a partial would, if the pause lasts long enough.
+        self._put_off_partial(self._open, self.now_ms + FIRST_PARTIAL_MS)
+        job = self._job(Kind.EARLY, self._open.utterance_id, pause.start_ms, pause.end_ms)
+        job.patience_s = EARLY_PATIENCE_S
+        return [job]
 
     def _end(self, span: Ended) -> list[Output]:
         utterance, self._open = self._open, None
@@ -269,10 +286,18 @@ class Pipeline:
             return []  # nothing new has been said, or an early final is about to tell it
         if self._is_echo(open_now.onset_ms, now_ms):
             return []
-        open_now.next_partial_ms = now_ms + self._step_ms(open_now)
-        job = self._job(Kind.PARTIAL, open_now.utterance_id, open_now.start_ms, now_ms)
-        job.prefix = open_now.words.committed
+        step_ms = self._step_ms(open_now)
+        open_now.next_partial_ms = now_ms + step_ms
+        job = self._job(Kind.PARTIAL, open_now.utterance_id, open_now.heard_from_ms, now_ms)
+        if open_now.asked:
+            job.ahead_s = job.patience_s = AHEAD_SHARE * step_ms / 1000
+        else:
+            job.patience_s = min(FIRST_PATIENCE_S, AHEAD_SHARE * step_ms / 500)
+        open_now.asked = True
         return [job]
+
+    def _put_off_partial(self, utterance: _Utterance, until_ms: int) -> None:
+        utterance.next_partial_ms = max(utterance.next_partial_ms, until_ms)
 
     # ------------------------------------------------------------ echo
 
@@ -284,16 +309,20 @@ class Pipeline:
         elif self.stream.role is Role.CUSTOMER:
             self._echo.came(at_ms, level_dbfs)
 
-    def _is_echo(self, start_ms: int, end_ms: int) -> bool:
+    def _is_echo(self, start_ms: int, end_ms: int, text: str = "") -> bool:
         if self._echo is None or self.stream.role is not Role.CUSTOMER:
             return False
-        return self._echo.is_echo(start_ms, end_ms)
+        return self._echo.is_echo(start_ms, end_ms) or self._echo.repeats(start_ms, end_ms, text)
 
     def _step_ms(self, utterance: _Utterance) -> int:
         """From one partial of the utterance to the next."""
-        length_ms = self.now_ms - utterance.start_ms
+        length_ms = self.now_ms - utterance.heard_from_ms
         least_ms = next(step_ms for below_ms, step_ms in LONGER_STEPS_MS if length_ms < below_ms)
         return max(least_ms, self._settings.partial_step_ms)
+
+    def _until_asked_ms(self, utterance: _Utterance) -> int:
+        """From one partial to asking for the next, which is somewhat before its time."""
+        return round((1 - AHEAD_SHARE) * self._step_ms(utterance))
 
     # ------------------------------------------------------------ transcripts in
 
@@ -305,12 +334,38 @@ class Pipeline:
         open_now = self._open
         if open_now is None or open_now.utterance_id != job.utterance_id:
             return []
-        if job.kind is Kind.EARLY and open_now.pause == Paused(job.start_ms, job.end_ms):
-            open_now.early = (job, transcript)
-            self._endpointer.wait_longer(self._turns.wait_ms(transcript.text.split()))
+        if job.kind is Kind.EARLY:
+            self._put_off_partial(open_now, job.end_ms + self._until_asked_ms(open_now))
+            if open_now.pause == Paused(job.start_ms, job.end_ms):
+                open_now.early = (job, transcript)
+                self._endpointer.wait_longer(self._turns.wait_ms(transcript.text.split()))
         if transcript.suspect or not transcript.text:
             return []
-        return self._show(open_now, transcript.text.split(), job.end_ms)
+        if self._is_echo(max(open_now.onset_ms, job.start_ms), job.end_ms, transcript.text):
+            return []
+        told = self._show(open_now, [*job.before, *self._without_echo(job, transcript)], job.end_ms)
+        self._begin_later(open_now, job, transcript)
+        return told
+
+    def _without_echo(self, job: Job, transcript: Transcript) -> list[str]:
+        """The words of a window, less a first one that is but the end of the last word before it."""
+        words = transcript.text.split()
+        again = bool(job.before) and not job.prefix and same_word(words[0], job.before[-1])
+        return words[1:] if again else words
+
+    def _begin_later(self, utterance: _Utterance, job: Job, transcript: Transcript) -> None:
+        """Where words are settled and their times known, the next partial begins behind some of them."""
+        words = transcript.words
+        settled = utterance.words.committed[len(job.before) :]
+        same = len(settled) <= len(words) and all(map(same_word, settled, (word.text for word in words)))
+        stale = job.kind is Kind.PARTIAL and job.before != utterance.before
+        if not settled or not same or stale or job.end_ms - utterance.heard_from_ms < TRIM_FROM_MS:
+            return
+        times = [(word.start_ms, word.end_ms) for word in words]
+        cut = trim_point(times, len(settled), _levels(job.samples), LEVEL_STEP_MS)
+        if cut is not None and job.start_ms + cut[1] > utterance.heard_from_ms:
+            utterance.before = utterance.words.committed[: len(job.before) + cut[0]]
+            utterance.heard_from_ms = job.start_ms + cut[1]
 
     def given_up(self, job: Job) -> Ended | None:
         """A final that will never come: its span, for the gap to be marked."""
@@ -343,6 +398,9 @@ class Pipeline:
         """The final of an utterance, or its taking back; before it, what it changes of settled words."""
         span, committed = awaited.span, awaited.committed
         told: list[Told] = []
+        if self._is_echo(span.onset_ms, span.speech_end_ms, transcript.text):
+            self.echoes += 1
+            return [self._nothing(awaited.utterance_id, span)] if awaited.shown else []
         changed = revised_words(committed, transcript.text.split())
         if changed:
             told.append(
@@ -387,8 +445,11 @@ class Pipeline:
         open_now = self._open
         if open_now is None or open_now.utterance_id != job.utterance_id:
             return None
-        job.end_ms = self.now_ms
-        job.prefix = open_now.words.committed
+        job.start_ms, job.end_ms = open_now.heard_from_ms, self.now_ms
+        job.before = open_now.before
+        job.prefix = open_now.words.committed[len(job.before) :]
+        job.timed = job.length_ms >= TRIM_FROM_MS
+        open_now.next_partial_ms = self.now_ms + self._until_asked_ms(open_now)
         return _floats(self._cut(job.start_ms, job.end_ms))
 
     def _wants(self, job: Job) -> bool:
@@ -410,6 +471,15 @@ class Pipeline:
 
 def _floats(pcm: bytes) -> NDArray[np.float32]:
     return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / np.float32(32768)
+
+
+def _levels(samples: NDArray[np.float32]) -> list[float]:
+    """Power in dB of each LEVEL_STEP_MS."""
+    step = LEVEL_STEP_MS * SAMPLES_PER_MS
+    count = len(samples) // step
+    power = np.mean(samples[: count * step].reshape(count, step) ** 2, axis=1)
+    levels: list[float] = (10 * np.log10(power + 1e-9)).tolist()
+    return levels
 
 
 def _is_speech(span: Ended) -> bool:

@@ -29,6 +29,8 @@ MAX_HUNG_IN_A_ROW = 2
 LATE_MS = 2_000
 """A final decoded later than this after it was asked for is marked."""
 CLOSE_S = 2.0
+LEAST_WAIT_S = 0.01
+"""What may not leave yet for another reason is looked at again so soon at the earliest."""
 
 Decoded = tuple[Transcript | None, str]
 """A transcript, or None and why there is none."""
@@ -78,6 +80,7 @@ class Scheduler:
         self._threads: list[threading.Thread] = []
         self._hung_in_a_row = 0
         self._failed_in_a_row = 0
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def failing(self) -> bool:
@@ -120,6 +123,8 @@ class Scheduler:
 
     def close(self) -> None:
         """Ends the threads; one that hangs is left behind (it does not keep the process)."""
+        if self._timer is not None:
+            self._timer.cancel()
         for _ in self._threads:
             self._handed.put(None)
         for thread in self._threads:
@@ -164,6 +169,17 @@ class Scheduler:
             self._prepare(batch)
             self._handed.put(batch)
         self._load.changed(time.monotonic(), len(self.jobs.running))
+        self._come_back()
+
+    def _come_back(self) -> None:
+        """When what waits for company has waited long enough."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now_s = time.monotonic()
+        leaves_s = self.jobs.leaves_s(now_s)
+        if self.started and leaves_s is not None and len(self.jobs.running) < self._workers:
+            self._timer = self._loop.call_later(max(LEAST_WAIT_S, leaves_s - now_s), self._hand_out)
 
     def _prepare(self, batch: Batch) -> None:
         """Which engine, and how hard it tries, is settled when a job is taken."""
@@ -250,4 +266,12 @@ def decode(job: Job) -> Decoded:
 
 
 def _request(job: Job) -> DecodeRequest:
-    return DecodeRequest(job.samples, job.language, job.prefix, job.kind is not Kind.PARTIAL, job.thorough)
+    return DecodeRequest(
+        job.samples,
+        job.language,
+        job.prefix,
+        job.kind is not Kind.PARTIAL,
+        job.thorough,
+        job.timed,
+        job.window,
+    )
