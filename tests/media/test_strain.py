@@ -58,6 +58,18 @@ def test_refuses_near_its_budget_and_admits_again_when_there_is_room() -> None:
     assert strain.admits
 
 
+def test_those_who_are_connecting_are_counted_in() -> None:
+    strain = Strain(4, adapts=False)
+    run(strain, 0.6, 3)
+    assert strain.has_room_for(expected=120, legs=100)
+    assert not strain.has_room_for(expected=160, legs=100)
+    run(strain, 0.3, 3)
+    assert strain.has_room_for(expected=20, legs=2)  # two legs say little of twenty
+    cheaper = Strain(4)
+    run(cheaper, 0.6, 3)
+    assert cheaper.has_room_for(expected=160, legs=100)
+
+
 @given(st.integers(0, 10), st.lists(st.floats(0, 3), max_size=400))
 def test_complexity_is_always_one_of_its_rungs_and_changes_are_told(top: int, loads: list[float]) -> None:
     strain = Strain(top)

@@ -40,6 +40,8 @@ from voicewatch.settings import MediaSettings
 
 log = structlog.get_logger(__name__)
 
+_LEGS_OF_A_CALL = 2
+"""So many will come, when a call is let in."""
 _LEVELS_EVERY_TICKS = 10
 _STATS_EVERY_TICKS = 50
 
@@ -92,7 +94,8 @@ class Bridge:
                     f"{len(self.calls)} calls are carried; raise media.max_calls or media.processes",
                     retry_after_s=RETRY_AFTER_S,
                 )
-            if not self._engine.strain.admits:
+            expected = max(len(self._legs), _LEGS_OF_A_CALL * len(self.calls)) + _LEGS_OF_A_CALL
+            if not self._engine.strain.has_room_for(expected, len(self._engine.legs)):
                 raise Problem(
                     503,
                     "Too busy",

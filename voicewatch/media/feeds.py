@@ -127,8 +127,6 @@ class Feeds:
         self._levels: list[bytes] = []
         """Of this tick. What the model's pipe does not take is lost: an echo may then pass for a customer."""
         self._packets: list[bytes] = []
-        self._sent: list[tuple[Stream, int]] = []
-        """(stream, at_ms) of each of `_packets`."""
         self._unrecorded: set[int] = set()
         """Streams with a gap in their recording that has not ended."""
 
@@ -217,7 +215,6 @@ class Feeds:
                 stream.known_to_recorder = self._recorder.connected and self._recorder.tell(_opening(stream))
             if stream.known_to_recorder:
                 self._packets.append(_PACKET.pack(stream.number, at_ms, len(packet)) + packet)
-                self._sent.append((stream, at_ms))
             else:
                 self.packets_dropped += 1
                 if self._recorder.connected:
@@ -337,10 +334,11 @@ class Feeds:
         if not taken:
             self.packets_dropped += len(self._packets)
         if not taken or self._unrecorded:
-            for stream, at_ms in self._sent:
-                self._note_recorded(stream, at_ms, taken)
+            for packet in self._packets:
+                number, at_ms, _ = _PACKET.unpack_from(packet)
+                if number in self._streams:
+                    self._note_recorded(self._streams[number], at_ms, taken)
         self._packets.clear()
-        self._sent.clear()
 
     def _note_recorded(self, stream: Stream, at_ms: int, taken: bool) -> None:
         since_ms = stream.unrecorded_from_ms

@@ -18,6 +18,7 @@ MAX_SEATS = 12
 """Places in one call; more is a mistake of the asker."""
 MICROPHONE_DBFS, MICROPHONE_CHUNKS = -85.0, 3
 """A microphone that works hears the room it is in; a dead one sends digital silence."""
+_HALF_CHUNK_NS = CHUNK_MS * 500_000
 
 
 class Attachment:
@@ -96,4 +97,4 @@ class Call:
 
     def at_ms(self, due_ns: int) -> int:
         """The call's clock, on the grid of chunks."""
-        return max(0, round((due_ns - self.zero_mono_ns) / 1e6 / CHUNK_MS) * CHUNK_MS)
+        return max(0, (due_ns - self.zero_mono_ns + _HALF_CHUNK_NS) // (2 * _HALF_CHUNK_NS) * CHUNK_MS)

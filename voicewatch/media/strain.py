@@ -38,6 +38,10 @@ LADDER = (
 FULL_AT, FULL_AFTER_MS = 0.85, 2_000
 """No new calls when the load was so high for so long."""
 FREE_AT, FREE_AFTER_MS = 0.70, 5_000
+FORESEEN_AT = 0.88
+"""Nor when those who have been let in and are still connecting would bring the load beyond this."""
+_LATE_TICKS = 10
+"""The load of the last moments, by which the future one is judged: a mean over a fifth of a second."""
 
 
 class Held:
@@ -63,13 +67,14 @@ class Held:
 class Strain:
     """Told each tick's work; `complexity` and `admits` are what follows from it."""
 
-    __slots__ = ("_down", "_full", "_rung", "_rungs", "_up", "admits", "load")
+    __slots__ = ("_down", "_full", "_lately", "_rung", "_rungs", "_up", "admits", "load")
 
     def __init__(self, complexity: int, *, adapts: bool = True) -> None:
         """`complexity` is the highest used, and without `adapts` the only one."""
         self._rungs = ladder(complexity)[: None if adapts else 1]
         self._rung = 0
         self._down, self._up, self._full = Held(), Held(), Held()
+        self._lately = 0.0
         self.load = 0.0
         """Mean share of a tick spent working."""
         self.admits = True
@@ -81,6 +86,7 @@ class Strain:
     def tick(self, work_ms: float, now_ms: float) -> bool:
         """True when the complexity changed."""
         self.load += (work_ms / CHUNK_MS - self.load) / MEAN_TICKS
+        self._lately += (work_ms / CHUNK_MS - self._lately) / _LATE_TICKS
         self._admit(now_ms)
         rung = self._rungs[self._rung]
         is_down = self._down.long_enough(self.load >= rung.down_at, rung.down_after_ms, now_ms)
@@ -91,6 +97,15 @@ class Strain:
             self._down.forget()
             self._up.forget()
         return step != 0
+
+    def has_room_for(self, expected: int, legs: int) -> bool:
+        """Whether there may be `expected` legs, when `legs` make the load there is.
+
+        While the encoders can still become cheaper nothing is foreseen.
+        """
+        if not self.admits or self._rung + 1 < len(self._rungs):
+            return self.admits
+        return self._lately * expected <= FORESEEN_AT * max(legs, 1) or self._lately < FORESEEN_AT / 2
 
     def _admit(self, now_ms: float) -> None:
         beyond = self.load >= FULL_AT if self.admits else self.load <= FREE_AT
