@@ -344,8 +344,33 @@ class CallerVoice(Protocol):
         """Of his next utterance. Raises VoiceNotJudged."""
 
 
-def load_caller_voice(role: str) -> CallerVoice:
-    """For the customer of one call. Raises NotACustomer for any other role, and MissingModel."""
+class VoiceModel(Protocol):
+    """A model that measures the utterances of several callers together."""
+
+    def measure(self, utterances: Sequence[Samples]) -> list[float | str]:
+        """Of each, or why it was not measured."""
+
+
+@runtime_checkable
+class MeasuredVoice(CallerVoice, Protocol):
+    """A caller's voice whose utterances may be measured with those of others."""
+
+    model: VoiceModel
+
+    def judge_measured(self, samples: Samples, measured: float | str) -> Arousal:
+        """Of his next utterance, measured by `model`. Raises VoiceNotJudged."""
+
+
+def load_caller_voice(role: str, model: str = "") -> CallerVoice:
+    """For the customer of one call; `model` names another than our own, as `hf:FOLDER` or `hf:OWNER/NAME`.
+
+    Raises NotACustomer for any other role, and MissingModel.
+    """
+    if model:
+        from audio_models.heavier import HeavierVoice
+        from audio_models.hugging_face import arousal_classifier
+
+        return HeavierVoice(role, arousal_classifier(model))
     from audio_models.arousal import CustomerVoice
 
     return CustomerVoice(role)
@@ -380,14 +405,27 @@ class Scorer(Protocol):
         """Scores in the order of the requests. What fails for one is `not_scored` there, and there only."""
 
 
-def load_scorer() -> Scorer:
+def load_scorer(sentiment_model: str = "") -> Scorer:
     """The scorer of this version: a small network that reads turns in their context, English only.
 
-    Takes a second or two, and the time of one core. Raises MissingModel where its weights are not there.
+    `sentiment_model` names another for the sentiment alone, as `hf:FOLDER` or `hf:OWNER/NAME`. Takes a second
+    or two, and the time of one core. Raises MissingModel where weights are not there.
     """
     from audio_models.scorer import ReadingScorer
 
-    return ReadingScorer()
+    if not sentiment_model:
+        return ReadingScorer()
+    from audio_models.heavier import HeavierSentiment
+    from audio_models.hugging_face import sentiment_classifier
+
+    return HeavierSentiment(ReadingScorer(), sentiment_classifier(sentiment_model))
+
+
+def missing_engine(model: str) -> str:
+    """What is not there to load `hf:...`, with the remedy; empty where all seems to be. Loads nothing."""
+    from audio_models.hugging_face import missing
+
+    return missing(model)
 
 
 class MeaningMatcher:

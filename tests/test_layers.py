@@ -61,6 +61,7 @@ HOMES: dict[str, set[str]] = {
     "faster_whisper": {"audio_models.whisper"},
     "ctranslate2": {"audio_models.whisper", "audio_models.hardware"},
     "pocketsphinx": {"audio_models.pocketsphinx"},
+    "transformers": {"audio_models.hugging_face"},
     "jwt": {"voicewatch.server.auth"},
     "cryptography": {"voicewatch.record.sealing"},
     "uvicorn": {"voicewatch.server.connections"},

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
-from audio_models.api import MissingModel, UnsupportedLanguage
+from audio_models.api import MissingModel, UnsupportedLanguage, missing_engine
 from audio_models.hardware import here
 from voicewatch.media.opus import OpusError, OpusLibrary
 from voicewatch.processes.sockets import CannotListen, bind_tcp
@@ -94,6 +94,19 @@ def _recogniser(settings: Settings) -> Finding:
     return Finding("speech", "ok", detail)
 
 
+def _heavier(settings: Settings) -> Finding:
+    """Other engines than our own, where the settings name some."""
+    speech = settings.speech
+    named = {"speech.sentiment_model": speech.sentiment_model, "speech.voice_model": speech.voice_model}
+    asked = {setting: name for setting, name in named.items() if name}
+    if not asked:
+        return Finding("scores", "ok", "VoiceWatch's own models")
+    for setting, name in asked.items():
+        if lacking := missing_engine(name):
+            return Finding("scores", "fail", f"{setting} cannot be loaded", lacking)
+    return Finding("scores", "ok", ", ".join(asked.values()))
+
+
 def _speed(_: Settings) -> Finding:
     """What a Whisper runs on here; taken without being asked."""
     chosen = here()
@@ -149,6 +162,7 @@ CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     _libraries,
     _opus,
     _recogniser,
+    _heavier,
     _speed,
     _port,
     _data,

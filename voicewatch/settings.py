@@ -116,6 +116,12 @@ class SpeechSettings(Section):
     voice: bool = Field(
         True, description="judge how aroused a customer's voice is against his own beginning; see PRIVACY"
     )
+    sentiment_model: str = Field(
+        "", description="another model of sentiment, hf:FOLDER or hf:OWNER/NAME; empty: VoiceWatch's own"
+    )
+    voice_model: str = Field(
+        "", description="another model of how aroused a voice is, hf:FOLDER or hf:OWNER/NAME; empty: our own"
+    )
     workers: int = Field(1, ge=1, le=16, description="recogniser threads")
     beam_size: int = Field(1, ge=1, le=10, description="of finals; 5 costs a third more")
     overload_model: str = Field(

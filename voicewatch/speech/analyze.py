@@ -155,13 +155,14 @@ def analyze(
     """
     rulebook = default_rules() if rules_text is None else RuleBook.parse(rules_text)
     speech = settings.speech
-    scorer = load_scorer()
+    scorer = load_scorer(speech.sentiment_model)
     with opened(path) as audio:
         streams = _streams(audio, roles_of(roles), speech.language)
         engine = engine or _engine(speech)
         numbers = itertools.count(1)
         judge = Judge(rulebook, CALL, lambda: f"{CALL}-{next(numbers)}")
-        analysis = _Analysis(engine, scorer, judge, load_speech_judge(speech.detector), Voices(speech.voice))
+        voices = Voices(speech.voice, speech.voice_model)
+        analysis = _Analysis(engine, scorer, judge, load_speech_judge(speech.detector), voices)
         duration_ms = _run(analysis, audio, streams, settings, realtime)
     return _report(analysis, path, duration_ms)
 

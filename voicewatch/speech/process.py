@@ -124,7 +124,7 @@ class ModelProcess:
         self._name = name
         self._conversations = Conversations()
         self.scoring = Scoring()
-        self._voices = Voices(settings.speech.voice)
+        self._voices = _voices(settings)
         self._engine: Transcriber | None = None
         self._legs: dict[int, _Leg] = {}
         self._by_wire: dict[tuple[str, int], int] = {}
@@ -521,7 +521,7 @@ async def run(settings: Settings, sockets: Sockets, name: str, engine: Transcrib
             tasks.create_task(link.run())
             tasks.create_task(server.serve(sockets.listener("model")))
             tasks.create_task(process.watch())
-            tasks.create_task(process.scoring.run(_scorer))
+            tasks.create_task(process.scoring.run(partial(_scorer, settings)))
             other = settings.speech.overload_model
             smaller = await _loaded(settings, other) if other and not engine else None
             await process.listen_with(engine or await _loaded(settings, settings.speech.model), smaller)
@@ -541,11 +541,19 @@ def _judge(settings: Settings) -> SpeechJudge | None:
         raise BadSettings(str(error)) from None
 
 
-def _scorer() -> Scorer:
+def _voices(settings: Settings) -> Voices:
     try:
-        return load_scorer()
+        return Voices(settings.speech.voice, settings.speech.voice_model)
     except MissingModel as error:
-        raise BadSettings(str(error)) from None
+        raise BadSettings(f"speech.voice_model: {error}") from None
+
+
+def _scorer(settings: Settings) -> Scorer:
+    named = settings.speech.sentiment_model
+    try:
+        return load_scorer(named)
+    except MissingModel as error:
+        raise BadSettings(f"speech.sentiment_model: {error}" if named else str(error)) from None
 
 
 async def _loaded(settings: Settings, model: str) -> Transcriber:

@@ -9,6 +9,7 @@ from audio_models.api import (
     FUSED_FROM,
     Arousal,
     CallerVoice,
+    MeasuredVoice,
     Samples,
     Scorer,
     ScoreRequest,
@@ -33,8 +34,12 @@ class Spoken:
 class Voices:
     """The customers' voices by seat. Raises MissingModel when the first is needed and there is no model."""
 
-    def __init__(self, wanted: bool = True) -> None:
+    def __init__(self, wanted: bool = True, model: str = "") -> None:
+        """`model` names another than our own (see `load_caller_voice`). Raises MissingModel then."""
         self._wanted = wanted
+        self._model = model
+        if wanted and model:
+            load_caller_voice(Role.CUSTOMER.value, model)
         self._known: dict[tuple[str, str], CallerVoice] = {}
 
     def spoken(self, call_id: str, seat_id: str, role: Role, samples: Samples) -> Spoken | None:
@@ -45,7 +50,7 @@ class Voices:
         if seat not in self._known:
             if len(self._known) >= MAX_VOICES:
                 del self._known[next(iter(self._known))]
-            self._known[seat] = load_caller_voice(role.value)
+            self._known[seat] = load_caller_voice(role.value, self._model)
         return Spoken(self._known[seat], samples)
 
     def forget(self, call_id: str) -> None:
@@ -59,7 +64,7 @@ def score_spoken(scorer: Scorer, utterances: Sequence[tuple[ScoreRequest, Spoken
 
     A voice that can hardly be judged is reported, but has no say in what the words are taken to mean.
     """
-    heard = [_heard(spoken) for _, spoken in utterances]
+    heard = _heard([spoken for _, spoken in utterances])
     requests = [_heeding(request, found) for (request, _), (found, _) in zip(utterances, heard, strict=True)]
     scores = scorer.score_batch(requests)
     return [
@@ -68,10 +73,30 @@ def score_spoken(scorer: Scorer, utterances: Sequence[tuple[ScoreRequest, Spoken
     ]
 
 
-def _heard(spoken: Spoken | None) -> tuple[Arousal | None, str]:
+def _heard(utterances: Sequence[Spoken | None]) -> list[tuple[Arousal | None, str]]:
+    measured = _measured(utterances)
+    return [_judged(spoken, measured.get(at)) for at, spoken in enumerate(utterances)]
+
+
+def _measured(utterances: Sequence[Spoken | None]) -> dict[int, float | str]:
+    """By place, those whose model takes several at once; one process has one such model."""
+    together = {
+        at: (spoken.voice.model, spoken.samples)
+        for at, spoken in enumerate(utterances)
+        if spoken is not None and isinstance(spoken.voice, MeasuredVoice)
+    }
+    if not together:
+        return {}
+    model = next(iter(together.values()))[0]
+    return dict(zip(together, model.measure([samples for _, samples in together.values()]), strict=True))
+
+
+def _judged(spoken: Spoken | None, measured: float | str | None) -> tuple[Arousal | None, str]:
     if spoken is None:
         return None, ""
     try:
+        if measured is not None and isinstance(spoken.voice, MeasuredVoice):
+            return spoken.voice.judge_measured(spoken.samples, measured), ""
         return spoken.voice.judge(spoken.samples), ""
     except VoiceNotJudged as error:
         return None, str(error)
