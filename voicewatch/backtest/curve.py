@@ -58,8 +58,10 @@ def sweep(
 ) -> dict[str, Any]:
     """`asked` is RULE.FIELD; the field gets each value wherever it stands in that rule, the rest stays."""
     name, _, field = asked.partition(".")
+    if not field:
+        raise BadCurve(f"--curve {asked}: write it as RULE.FIELD, such as angry_and_stuck.count")
     if field not in STEPS:
-        raise BadCurve(f"--curve {asked}: cannot sweep {field or 'nothing'}{nearest(field, STEPS)}")
+        raise BadCurve(f"--curve {asked}: cannot sweep {field}{nearest(field, STEPS)}")
     points = []
     for value in STEPS[field]:
         try:

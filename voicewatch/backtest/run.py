@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from voicewatch.backtest.curve import sweep
-from voicewatch.backtest.dialogues import cases_of, read_dialogues
+from voicewatch.backtest.dialogues import BadDialogue, cases_of, read_dialogues
 from voicewatch.backtest.journals import read_calls
 from voicewatch.core.backtest import Costs, changes, overall, report, run
 from voicewatch.core.predicates import installed_predicates
@@ -59,7 +59,10 @@ def backtest(asked: Asked) -> Done:
 
 def _cases(asked: Asked, meanings: Mapping[str, Sequence[str]]) -> list[Case]:
     if asked.jsonl is not None:
-        return cases_of(read_dialogues(asked.jsonl), meanings)
+        dialogues = list(read_dialogues(asked.jsonl))
+        if not dialogues:
+            raise BadDialogue(f"{asked.jsonl} holds no dialogue: one JSON object a line is expected")
+        return cases_of(dialogues, meanings)
     assert asked.calls is not None  # the command line sees to it
     return read_calls(asked.calls)
 

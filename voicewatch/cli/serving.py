@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -61,6 +62,8 @@ def demo(
 
     if json_file is not None and not once:
         raise Mistake("--json needs --once: only a single call has a report")
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise Mistake(f"cannot write {json_file}: there is no folder {json_file.absolute().parent}")
     raise typer.Exit(
         run_demo(settings_of(config, host, port, data), calls=calls, once=once, json_file=json_file)
     )
@@ -85,12 +88,25 @@ def token(
 
     Example: `VOICEWATCH_TOKEN=$(voicewatch token --role supervisor --grant unmask)`
     """
-    from voicewatch.server.auth import mint
+    from voicewatch.server.auth import KEY_FILE, mint
 
+    folder = settings_of(config, data=data).data
+    is_new = not (folder / KEY_FILE).exists()
     try:
-        print(mint(settings_of(config, data=data).data, role, name, minutes, grant or ()))
-    except (ValueError, OSError) as error:
+        made = mint(folder, role, name, minutes, grant or ())
+    except ValueError as error:
         raise Mistake(str(error)) from None
+    except OSError as error:
+        raise Mistake(
+            f"cannot use the data folder {folder}: {error.strerror}; name the server's with --data"
+        ) from None
+    if is_new:
+        print(
+            f"voicewatch: {folder} had no signing key, so one was made: the token is good only for a server "
+            "started on this folder; name another with --data",
+            file=sys.stderr,
+        )
+    print(made)
 
 
 @app.command()

@@ -114,8 +114,10 @@ def parse_rules(text: str, file: str = "", predicates: Mapping[str, Predicate] |
     lines = text.splitlines()
     top = Table(data, lines, 1, Surroundings(file=file))
     top.refuse_unknown(("version", "lists", "meanings", "rule"))
-    if data.get("version") != VERSION:
-        raise top.bad("version", f"is {data.get('version')!r}, but this VoiceWatch reads version {VERSION}")
+    if "version" not in data:
+        raise top.bad("version", f"is missing; begin the file with version = {VERSION}")
+    if data["version"] != VERSION:
+        raise top.bad("version", f"is {data['version']!r}, but this VoiceWatch reads version {VERSION}")
     around = Surroundings(_named_texts(top, "lists"), predicates or {}, file)
     _check_lists(top, around)
     return RuleFile(tuple(_rules(top, around)), _named_texts(top, "meanings"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,13 +22,18 @@ from voicewatch.settings import Settings
 
 SCENARIO = "once"
 _LIMIT_S = 100.0
+TERMINATED = 128 + signal.SIGTERM
+"""Exit status of what SIGTERM ended, as a shell tells it."""
 _READY = (("supervisor", "watching"), ("agent", "available"), ("ai", None), ("customer", None))
 """The order in which the parts start, and what each must report before the next."""
 
 
 def play_once(settings: Settings, json_file: Path | None, console: Console) -> int:
     """Start the server and the four parts; print the timeline. 0 only if every step happened."""
-    evidence = asyncio.run(_play(settings, console))
+    try:
+        evidence = asyncio.run(_play(settings, console))
+    except asyncio.CancelledError:
+        return TERMINATED
     report = judge(evidence)
     if json_file is not None:
         json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
@@ -42,6 +48,9 @@ def play_once(settings: Settings, json_file: Path | None, console: Console) -> i
 
 async def _play(settings: Settings, console: Console) -> Evidence:
     evidence = Evidence(load_scenario(SCENARIO))
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)  # else the server outlives us
     async with running_server(settings) as url:
         console.print(f"server on {url}; one call begins")
         await _run_parts(url, settings.data, evidence, _Timeline(evidence, console).update)

@@ -27,6 +27,8 @@ ISSUER = "voicewatch"
 ROLES = ("customer", "ai", "agent", "supervisor", "admin", "integration")
 GRANTS = ("unmask", "recordings")
 COOKIE = "voicewatch"
+KEY_FILE = "signing.key"
+"""In the data folder."""
 KEY_BYTES = 32
 CODE_MINUTES = 10
 MAX_CODES = 1_000
@@ -76,7 +78,7 @@ def load_key(data: Path) -> bytes:
 
     Made under another name and linked into place, so that of two processes starting together one key wins.
     """
-    path = data / "signing.key"
+    path = data / KEY_FILE
     if not path.exists():
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = data / f".signing.key.{secrets.token_hex(8)}"
