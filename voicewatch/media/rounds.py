@@ -16,10 +16,10 @@ from voicewatch.core.events import (
     SilenceBegan,
     SilenceEnded,
 )
-from voicewatch.media.feeds import CONCEALED, VOICED, Feeds
+from voicewatch.media.feeds import CONCEALED, VOICED, Feeds, Stream
 from voicewatch.media.leg import Leg
 from voicewatch.media.opus import CHUNK_MS
-from voicewatch.media.seats import MICROPHONE_CHUNKS, MICROPHONE_DBFS, Attachment, Call
+from voicewatch.media.seats import MICROPHONE_CHUNKS, MICROPHONE_DBFS, Attachment, Call, Seat
 from voicewatch.media.watch import LegNews, LegState, LegWatch
 from voicewatch.settings import MediaSettings
 
@@ -150,21 +150,23 @@ class Rounds:
             self._report(SilenceEnded(call_id=call.call_id, at_ms=at_ms, since_ms=since_ms))
 
     def _hand_on(self, call: Call, at_ms: int) -> None:
-        for seat in call.seats.values():
-            leg = seat.leg
-            if not seat.fed or leg is None:
-                continue
-            stream = seat.stream
-            if stream is None:
-                stream = seat.stream = self._feeds.open(
-                    call.call_id,
-                    seat.seat_id,
-                    seat.role,
-                    call.zero_mono_ns,
-                    to_model=seat.transcribe,
-                    to_recorder=call.record,
-                )
+        if call.fed is None:
+            seats = [(seat, seat.leg) for seat in call.seats.values() if seat.fed]
+            call.fed = [(leg, self._stream(call, seat)) for seat, leg in seats if leg is not None]
+        for leg, stream in call.fed:
             flags = (VOICED if leg.voice.voiced else 0) | (CONCEALED if leg.concealed else 0)
             self._feeds.chunk(stream, at_ms, flags, leg.level_dbfs, leg.row)
             for packet in leg.packets:
                 self._feeds.packet(stream, at_ms, packet)
+
+    def _stream(self, call: Call, seat: Seat) -> Stream:
+        if seat.stream is None:
+            seat.stream = self._feeds.open(
+                call.call_id,
+                seat.seat_id,
+                seat.role,
+                call.zero_mono_ns,
+                to_model=seat.transcribe,
+                to_recorder=call.record,
+            )
+        return seat.stream

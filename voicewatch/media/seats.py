@@ -76,7 +76,7 @@ class Seat:
 
 
 class Call:
-    __slots__ = ("ai", "call_id", "is_restless", "keys", "phase", "prompts", "record", "room", "seats",
+    __slots__ = ("ai", "call_id", "fed", "is_restless", "keys", "phase", "prompts", "record", "room", "seats",
                  "silence", "switch", "zero_mono_ns")  # fmt: skip
 
     def __init__(self, opening: OpenCall, room: Room, switch: Switch) -> None:
@@ -84,6 +84,8 @@ class Call:
         self.room, self.switch = room, switch
         self.phase = hash(opening.call_id) % 1_000
         """In which ticks it has its turn at what is done now and then: not all calls at once."""
+        self.fed: list[tuple[Leg, Stream]] | None = None
+        """Legs that are transcribed and recorded, as long as neither legs nor table change."""
         self.is_restless = True
         """A leg in it is not live yet, or not any more: to be looked at in every tick."""
         self.seats: dict[str, Seat] = {}

@@ -20,7 +20,7 @@ class Tables:
 
     def put_in_force(self, call: Call) -> None:
         """Give the room the table in force, for the legs that are there."""
-        call.is_restless = True
+        call.is_restless, call.fed = True, None
         table = call.switch.table
         voices: dict[str, Voice] = {
             seat_id: seat.leg for seat_id, seat in call.seats.items() if seat.leg is not None
