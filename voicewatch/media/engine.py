@@ -22,7 +22,8 @@ import structlog
 
 from voicewatch.core.events import MediaStatus
 from voicewatch.media.backdrop import Backdrop
-from voicewatch.media.leg import QUIET_DBFS, Leg, Path, deliver
+from voicewatch.media.departure import Departure
+from voicewatch.media.leg import QUIET_DBFS, Leg, Path, deliver, seal_all
 from voicewatch.media.loudness import Match, Speaker, amplify, powers
 from voicewatch.media.mixer import LevelMeter, Past, Pcm
 from voicewatch.media.opus import CHUNK_MS, CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary
@@ -142,6 +143,11 @@ class Engine:
         self._failed: list[Leg] = []
         self._errands: deque[asyncio.Future[None]] = deque()  # a leg: its offer and MAX_FLIGHTS
         self._errand_tick = 0
+        self._departure = Departure()
+        self._departs = False
+        """Whether ticks are run by the clock."""
+        self._idle_ns = 0
+        """Waited in this turn for packets to leave."""
         self._knocking: list[tuple[_Source, bytes, Any]] = []
         """What was read and is no media; READS_PER_DRAIN a socket, for packets of media go first."""
         self._slots = [Slot() for _ in range(_SLOTS)]
@@ -229,6 +235,7 @@ class Engine:
         gc.disable()  # it would come when an allocation is one too many; `_tidy` comes in lulls
         start_ns = turn_ns = time.monotonic_ns()
         worked_ns = 0
+        self._departs = True
         try:
             while True:
                 half_tick = (turn_ns - start_ns) // _HALF_TICK_NS + 1
@@ -241,7 +248,8 @@ class Engine:
                 ran = self._run_due(start_ns, turn_ns)
                 self._open_doors()
                 now_ns = time.monotonic_ns()
-                worked_ns += now_ns - turn_ns
+                worked_ns += now_ns - turn_ns - self._idle_ns
+                self._idle_ns = 0
                 if ran:
                     self._strain(worked_ns / ran / 1e6, now_ns / 1e6)
                     worked_ns = 0
@@ -399,8 +407,9 @@ class Engine:
         self._listen()
         self._match()
         mixing_ns = time.monotonic_ns()
-        self._send()
-        self.counters.mix_ns += time.monotonic_ns() - mixing_ns
+        idle_ns = self._idle_ns
+        self._send(due_ns)
+        self.counters.mix_ns += time.monotonic_ns() - mixing_ns - (self._idle_ns - idle_ns)
         self._past.keep(self.pcm[: self._rows_used])
         self._send_reports(due_ns)
         self._free_left()
@@ -414,8 +423,8 @@ class Engine:
             except Exception as error:  # boundary: one leg's trouble is its own
                 self._fail(leg, error)
 
-    def _send(self) -> None:
-        """What every room sends: made for all, encrypted for all, sent for all."""
+    def _send(self, due_ns: int) -> None:
+        """What every room sends: made for all, encrypted for all, sent for all at once."""
         outgoing: list[tuple[Leg, bytes]] = []
         for room in self.rooms:
             try:
@@ -423,7 +432,17 @@ class Engine:
             except Exception as error:  # boundary: one call's trouble is its own
                 self.counters.failed_rooms += 1
                 log.error("media_room_failed", **fault(error))
-        deliver(self.tick, outgoing, self._slots[0])
+        sealed = seal_all(self.tick, outgoing, self._slots[0])
+        if self._departs:
+            self._await_departure(due_ns)
+        deliver(sealed)
+
+    def _await_departure(self, due_ns: int) -> None:
+        ready_ns = time.monotonic_ns()
+        departs_ns = self._departure.of(due_ns, ready_ns)
+        if departs_ns > ready_ns:
+            time.sleep((departs_ns - ready_ns) / 1e9)
+            self._idle_ns += time.monotonic_ns() - ready_ns
 
     def _listen(self) -> None:
         if self._rows_used == 0:

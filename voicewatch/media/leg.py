@@ -419,9 +419,13 @@ class Leg:
         )
 
 
-def deliver(tick: int, outgoing: list[tuple[Leg, bytes]], slot: Slot) -> None:
-    """Send each leg its packet. All are encrypted, then all are sent: the code of each stays in the cache."""
-    sealed = [(leg, leg.seal(slot, tick, payload)) for leg, payload in outgoing]
+def seal_all(tick: int, outgoing: list[tuple[Leg, bytes]], slot: Slot) -> list[tuple[Leg, bytes]]:
+    """Each leg's packet, as it is sent. All are encrypted, then all are sent: the code stays in the cache."""
+    return [(leg, leg.seal(slot, tick, payload)) for leg, payload in outgoing]
+
+
+def deliver(sealed: list[tuple[Leg, bytes]]) -> None:
+    """Send each leg its packet."""
     for leg, packet in sealed:
         if not (packet and leg.path.send(packet)):
             leg.unsent += 1
