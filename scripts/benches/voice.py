@@ -13,7 +13,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import numpy as np
 from audio_models.api import Samples, VoiceNotJudged, load_caller_voice
 from audio_models.arousal import WEIGHTS
 from audio_models.prosody import FEATURES, Numbers, measure
+from scripts.benches.fusion import sensitivity
 from scripts.voice.corpus import CLIPPED, TRAINED, Clip, changed, conditions, emodb, plain_speech
 from scripts.voice.fitting import Measured, area_under_curve, judged_apart
 from scripts.voice.synthetic import available, callers
@@ -51,6 +52,7 @@ def _of_people(clips: Sequence[Clip], measured: Measured) -> list[Row]:
         other = judged_apart(clips, measured, trained, baseline, folds=(MEN, WOMEN))
         rows.append(_auc(f"{who} caller, other sex, telephone", other["telephone"], clips, bar=0.75))
         rows += [row for name in measured if name != "clean" for row in _moved(who, name, apart)]
+    rows += [_row(f"auc of negative, {name}", value) for name, value in _by_weight(clips, apart["telephone"])]
     refused = [one is None or not one.judgeable for one in measured["telephone"]]
     return [*rows, _row("clips not judged, telephone", float(np.mean(refused))), *_alone(clips, measured)]
 
@@ -68,6 +70,16 @@ def _moved(who: str, name: str, apart: dict[str, Numbers]) -> list[Row]:
         _row(f"moved, {who} caller, {name}, mean", float(moved.mean()), **bar),
         _row(f"moved, {who} caller, {name}, p95", float(np.quantile(moved, 0.95)), **bar),
     ]
+
+
+def _by_weight(clips: Sequence[Clip], changes: Numbers) -> Iterator[tuple[str, float]]:
+    """Of the known caller by telephone."""
+    by_emotion = {
+        emotion: [float(one) for clip, one in zip(clips, changes, strict=True) if clip.emotion == emotion]
+        for emotion in ("anger", "neutral")
+    }
+    told = {emotion: [one for one in values if one == one] for emotion, values in by_emotion.items()}
+    return sensitivity(told)
 
 
 def _alone(clips: Sequence[Clip], measured: Measured) -> list[Row]:
