@@ -76,7 +76,9 @@ def works(arguments: argparse.Namespace) -> list[Work]:
         Work("mixed", legs or 50, fixed, "audiobridge"),
         Work("full", legs or 100, {**fixed, "adapts": True}),
         Work("forward", legs or 100, {**fixed, "forwards": True, "bare": True}, "echotest", probes=False),
-        Work("monitored", legs or 300, {**fixed, "forwards": True}, talk="one", probes=False),
+        Work(
+            "monitored", legs or 300, {**fixed, "forwards": True, "adapts": True}, talk="one", probes=False
+        ),
         Work(
             "flood", legs or 20, {**fixed, "forwards": True, "model_hangs": True, "ring_s": 2},
             probes=False, floods=True,

@@ -59,15 +59,15 @@ def test_refuses_near_its_budget_and_admits_again_when_there_is_room() -> None:
 
 
 def test_those_who_are_connecting_are_counted_in() -> None:
-    strain = Strain(4, adapts=False)
+    strain = Strain(0)
     run(strain, 0.6, 3)
     assert strain.has_room_for(expected=120, legs=100)
     assert not strain.has_room_for(expected=160, legs=100)
     run(strain, 0.3, 3)
     assert strain.has_room_for(expected=20, legs=2)  # two legs say little of twenty
-    cheaper = Strain(4)
-    run(cheaper, 0.6, 3)
-    assert cheaper.has_room_for(expected=160, legs=100)
+    for other in (Strain(4), Strain(4, adapts=False)):
+        run(other, 0.6, 3)
+        assert other.has_room_for(expected=160, legs=100)
 
 
 @given(st.integers(0, 10), st.lists(st.floats(0, 3), max_size=400))

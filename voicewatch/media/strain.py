@@ -67,10 +67,11 @@ class Held:
 class Strain:
     """Told each tick's work; `complexity` and `admits` are what follows from it."""
 
-    __slots__ = ("_down", "_full", "_lately", "_rung", "_rungs", "_up", "admits", "load")
+    __slots__ = ("_adapts", "_down", "_full", "_lately", "_rung", "_rungs", "_up", "admits", "load")
 
     def __init__(self, complexity: int, *, adapts: bool = True) -> None:
         """`complexity` is the highest used, and without `adapts` the only one."""
+        self._adapts = adapts
         self._rungs = ladder(complexity)[: None if adapts else 1]
         self._rung = 0
         self._down, self._up, self._full = Held(), Held(), Held()
@@ -101,9 +102,9 @@ class Strain:
     def has_room_for(self, expected: int, legs: int) -> bool:
         """Whether there may be `expected` legs, when `legs` make the load there is.
 
-        While the encoders can still become cheaper nothing is foreseen.
+        While the encoders can still become cheaper, or never will, nothing is foreseen.
         """
-        if not self.admits or self._rung + 1 < len(self._rungs):
+        if not (self.admits and self._adapts) or self._rung + 1 < len(self._rungs):
             return self.admits
         return self._lately * expected <= FORESEEN_AT * max(legs, 1) or self._lately < FORESEEN_AT / 2
 
