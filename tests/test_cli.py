@@ -48,6 +48,12 @@ def test_version_and_help(run: Run) -> None:
         (["serve", "--port", "99999"], "setting port: .*65535"),
         (["serve", "--config", "/none.toml"], "cannot read the settings file /none.toml"),
         (["demo", "--json", "x.json"], "--json needs --once"),
+        (["demo", "--once", "--json", "/none/x.json"], "cannot write /none/x.json: there is no folder /none"),
+        (["backtest", "--jsonl", "/dev/null"], "/dev/null holds no dialogue"),
+        (
+            ["token", "--role", "admin", "--data", "/proc/none"],
+            "cannot use the data folder /proc/none.*--data",
+        ),
         (["token", "--role", "king"], "unknown role 'king'; known: customer"),
         (["models", "check", "/none"], "there is no folder /none"),
         (["erase", "--data", "/none"], "--call ID or --customer ID"),
@@ -154,6 +160,9 @@ def test_models_are_listed_and_checked(run: Run) -> None:
 
 
 def test_a_token_is_made_for_the_data_folder(run: Run, data: Path) -> None:
-    status, out, _ = run("token", "--role", "supervisor", "--grant", "unmask", "--data", str(data))
+    asked = ("token", "--role", "supervisor", "--grant", "unmask", "--data", str(data))
+    status, out, errors = run(*asked)
     assert (status, out.count(".")) == (0, 2)
+    assert "no signing key, so one was made" in errors  # a folder nobody serves may be a slip
     assert (data / "signing.key").stat().st_mode & 0o777 == 0o600
+    assert run(*asked)[2] == ""

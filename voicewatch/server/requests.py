@@ -179,6 +179,13 @@ class Confidence(InCall):
     value: Annotated[float, Field(ge=0, le=1)]
 
 
+SAID = {
+    "extra_forbidden": "This field is not known here; leave it out.",
+    "model_attributes_type": "Send a JSON object, as application/json.",
+}
+"""Words of our own for what pydantic says in its own terms."""
+
+
 def first_problem(error: ValidationError) -> Problem:
     """The first thing wrong, naming its field; what was sent is not repeated."""
     return problem_of(error.errors(include_url=False, include_input=False, include_context=False))
@@ -188,7 +195,5 @@ def problem_of(errors: Any) -> Problem:
     """Of a list of pydantic error details: Problem 400 that names the first field to blame."""
     first = errors[0]
     field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
-    detail = (
-        "This field is not known here; leave it out." if first["type"] == "extra_forbidden" else first["msg"]
-    )
+    detail = SAID.get(first["type"], first["msg"].removeprefix("Value error, "))
     return Problem(400, "Bad request", f"{field}: {detail}" if field else detail, field=field)
