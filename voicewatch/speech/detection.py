@@ -64,10 +64,13 @@ class LegDetection:
             part = heard[max(0, end - length) : max(0, end)]
             if len(part):
                 row[-len(part) :] = part
-        return rows / np.float32(32768)
+        rows *= np.float32(1 / 32768)
+        return rows
 
     def decided(self, *, finish: bool = False) -> list[Chunk]:
         voiced = self.voicing.finish() if finish else self.voicing.take()
+        if not voiced:
+            return []
         return [Chunk(one.at_ms, self._waiting.popleft(), one.voiced, one.level_dbfs) for one in voiced]
 
 
@@ -98,6 +101,9 @@ def _rounds(
     came: Sequence[tuple[LegDetection, Chunk]],
 ) -> Iterator[list[tuple[LegDetection, Chunk]]]:
     """At most one chunk of a leg at a time: the next one depends on what was said of it."""
+    if len({leg for leg, _ in came}) == len(came):
+        yield list(came)  # nearly always: a tick brings a chunk of each leg
+        return
     waiting: dict[LegDetection, deque[Chunk]] = {}
     for leg, chunk in came:
         waiting.setdefault(leg, deque()).append(chunk)
