@@ -38,8 +38,9 @@ LADDER = (
 FULL_AT, FULL_AFTER_MS = 0.85, 2_000
 """No new calls when the load was so high for so long."""
 FREE_AT, FREE_AFTER_MS = 0.70, 5_000
-FORESEEN_AT = 0.88
-"""Nor when those who have been let in and are still connecting would bring the load beyond this."""
+FORESEEN_AT = 0.76
+"""Nor when those who have been let in and are still connecting would bring the load beyond this: what is done
+between two turns (consent, handshakes) and what a host takes for itself come on top."""
 _LATE_TICKS = 10
 """The load of the last moments, by which the future one is judged: a mean over a fifth of a second."""
 
