@@ -136,18 +136,20 @@ class SentimentClassifier(_Model):
         return [self._score(shares) for shares in self._shares(inputs)]
 
     def _score(self, shares: Sequence[float]) -> SentimentScore:
-        score = sum(share * value for share, value in zip(shares, self._of_class, strict=True))
+        score = (
+            round(sum(share * value for share, value in zip(shares, self._of_class, strict=True)), 2) + 0.0
+        )
         below, above = (
             sum(share for share, value in zip(shares, self._of_class, strict=True) if value * side > 0)
             for side in (-1, 1)
         )
         neutral = 1 - below - above
         if 0.0 not in self._of_class and abs(above - below) < CLEARLY:
-            return SentimentScore(round(score, 2), "neutral", round(1 - abs(above - below), 3))
+            return SentimentScore(score, "neutral", round(1 - abs(above - below), 3))
         if neutral >= max(below, above):
-            return SentimentScore(round(score, 2), "neutral", round(neutral, 3))
+            return SentimentScore(score, "neutral", round(neutral, 3))
         label, share = ("negative", below) if below > above else ("positive", above)
-        return SentimentScore(round(score, 2), label, round(share, 3))  # type: ignore[arg-type]
+        return SentimentScore(score, label, round(share, 3))  # type: ignore[arg-type]
 
 
 class ArousalClassifier(_Model):
@@ -253,6 +255,7 @@ def _transformers(named: str) -> Any:
         import transformers
     except ImportError:
         raise MissingModel(_no_transformers(named)) from None
+    transformers.utils.logging.disable_progress_bar()
     return transformers
 
 

@@ -60,20 +60,22 @@ def analyze(
 
 
 @app.command()
-def score(jsonl: JsonlOption = False) -> None:
+def score(jsonl: JsonlOption = False, config: ConfigOption = None) -> None:
     """Score utterances from standard input: sentiment, uncertainty, and why.
 
     Each line is a text of the customer, or with `--jsonl` an object
     `{"id", "text", "role", "context": [{"role", "text"}], "audio", "call"}`: `audio` is a file with the
     customer's voice, and lines of one `call`, in order, are compared with its beginning. What cannot be
-    scored is null, with the reason.
+    scored is null, with the reason. Other models are those of the settings (`speech.sentiment_model`,
+    `speech.voice_model`).
 
     Example: `echo "I want to talk to a real person" | voicewatch score`
     """
     from voicewatch.speech.score import score_lines
 
     items = (item.model_dump(exclude_none=True) for item in _lines(jsonl))
-    for scored in score_lines(items):
+    speech = settings_of(config).speech
+    for scored in score_lines(items, speech.sentiment_model, speech.voice_model):
         print(json.dumps(scored, ensure_ascii=False), flush=True)
 
 

@@ -15,13 +15,16 @@ MAX_CONTEXT = 64
 """Turns of context looked at, the last ones; who sends more does not make us slower."""
 
 
-def score_lines(items: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def score_lines(
+    items: Iterable[Mapping[str, Any]], sentiment_model: str = "", voice_model: str = ""
+) -> Iterator[dict[str, Any]]:
     """One result for each `{"id"?, "text", "role"?, "language"?, "context"?: [{"role", "text"}], ...}`.
 
     `"audio"?` is a file with the customer's voice; lines of one `"call"?`, in order, have one baseline.
     A part that cannot be scored is None, with its reason in `not_scored`. ValueError names what is wrong.
+    The models name others than our own (`hf:...`); MissingModel where they are not there.
     """
-    scorer, files = load_scorer(), VoiceFiles()
+    scorer, files = load_scorer(sentiment_model), VoiceFiles(voice_model)
     for item in items:
         yield _scored(item, scorer, files)
 

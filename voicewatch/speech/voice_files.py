@@ -22,13 +22,15 @@ SAME_VOICE = 0.1
 class VoiceFiles:
     """Reads utterances; those of one call, given in their order, are judged against its beginning."""
 
-    def __init__(self) -> None:
-        self._voices = Voices()
+    def __init__(self, model: str = "") -> None:
+        """`model` names another than our own. Raises MissingModel then."""
+        self._model = model
+        self._voices = Voices(model=model)
 
     def spoken(self, path: Path, role: str, call: str) -> Spoken:
         """Raises VoiceNotJudged with the reason: not a customer's, not readable, two voices."""
         try:
-            voice = load_caller_voice(role)
+            voice = load_caller_voice(role, self._model)
         except NotACustomer as error:
             raise VoiceNotJudged(str(error)) from None
         try:
