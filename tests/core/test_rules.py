@@ -473,3 +473,21 @@ def test_the_default_set_explains_itself() -> None:
     rules = default_rules()
     assert all(rule.text and rule.headline and rule.reasons for rule in rules.rules)
     assert rules.view()[0]["name"] == "asks_for_human"
+
+
+def test_the_silence_of_one_voice_is_not_the_next_ones() -> None:
+    talk = Talk(book("{ silence_s = 10 }", **{"while": '"ai"'}))
+    talk.push(AIPaused(call_id=CALL, at_ms=1_000, why="agent_takeover"))
+    talk.push(SilenceBegan(call_id=CALL, at_ms=5_000, since_ms=2_000))
+    assert talk.push(AIResumed(call_id=CALL, at_ms=40_000, why="handed_back")) == []
+    assert list(talk.judge.tick(49_000)) == []
+    assert [fact.type for fact in talk.judge.tick(50_000)] == ["alert_raised"]
+
+
+def test_all_silence_counts_once_whoever_had_the_voice() -> None:
+    talk = Talk(book("{ non_talk_s = 30 }"))
+    talk.push(SilenceBegan(call_id=CALL, at_ms=3_000, since_ms=0))
+    talk.push(AIResumed(call_id=CALL, at_ms=20_000, why="handed_back"))
+    assert talk.push(SilenceEnded(call_id=CALL, at_ms=29_000, since_ms=0)) == []
+    assert talk.push(SilenceBegan(call_id=CALL, at_ms=30_500, since_ms=30_000)) == []
+    assert [fact.type for fact in talk.judge.tick(31_000)] == ["alert_raised"]

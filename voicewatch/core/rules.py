@@ -149,8 +149,7 @@ class Judge:
                 memory.silent_since_ms = fact.since_ms
                 return self.rulebook.timed
             case SilenceEnded():
-                memory.silent_since_ms = None
-                memory.silent_before_ms += max(0, fact.at_ms - fact.since_ms)
+                self._count_silence(fact.at_ms, None)
                 return self.rulebook.timed
             case Dtmf() if fact.seat_id in self._customers:
                 memory.keys.append((fact.at_ms, fact.digit))
@@ -164,6 +163,8 @@ class Judge:
                 return range(len(self.rulebook.rules))
             case AIPaused() | AIResumed():
                 self._human_speaks = isinstance(fact, AIPaused)
+                if memory.silent_since_ms is not None:  # who has the voice now is not blamed for it
+                    self._count_silence(fact.at_ms, fact.at_ms)
                 return range(len(self.rulebook.rules))
             case SeatOpened() if fact.role == Role.CUSTOMER:
                 self._customers.add(fact.seat_id)
@@ -182,6 +183,13 @@ class Judge:
             case AlertCleared():
                 self._note_cleared(fact)
         return ()
+
+    def _count_silence(self, at_ms: int, silent_since_ms: int | None) -> None:
+        """What has lasted up to `at_ms` is over; another silence has begun, or none (None)."""
+        memory = self._memory
+        if memory.silent_since_ms is not None:
+            memory.silent_before_ms += max(0, at_ms - memory.silent_since_ms)
+        memory.silent_since_ms = silent_since_ms
 
     def _take_report(self, fact: AIReported) -> Iterable[int]:
         value = fact.data.get("value")
