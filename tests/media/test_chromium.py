@@ -64,6 +64,8 @@ async def test_chromium_talks_with_a_peer_and_loses_nothing(stage: Stage, page: 
     answer = await stage.bridge.attach_leg(
         AttachLeg(call_id="call", seat_id="customer", role=Role.CUSTOMER, leg_id="browser", sdp=offer)
     )
+    assert "a=extmap:" in offer
+    assert "a=extmap:" not in answer["sdp"]  # so its packets have a header and a payload, and nothing else
     await page.evaluate(ACCEPT, answer["sdp"])
     await stage.happens("leg_live", leg_id="browser")
     await asyncio.sleep(4.0)
