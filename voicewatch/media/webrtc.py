@@ -54,7 +54,7 @@ CONSENT_ENDS_S = 30.0
 """After the last answer (RFC 7675 §5.1). That a leg is lost is known by its packets, long before."""
 CONSENT_S, SILENT_CONSENT_S = 5.0, 1.0
 """How often a peer is asked whether he is there; one whose packets do not show it more often. A question and
-its answer cost as much as twenty packets."""
+its answer cost as much as six packets."""
 _HEARD_S = 2.0
 """Packets so old show that he is there; a leg tells of them once a second."""
 
