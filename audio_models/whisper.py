@@ -234,9 +234,9 @@ class WhisperTranscriber:
     def _heard(self, windows: Sequence[_Window]) -> list[Transcript]:
         """Transcripts of windows of one length, language and beam."""
         decoded = self._decode(windows)
-        words = self._align(decoded, [one.request.final or one.request.timed for one in windows])
+        words = self._align(decoded, [one.request.final for one in windows])
         heard = [
-            _final(one, said) if window.request.final else _partial(one, window.request.prefix, said)
+            _final(one, said) if window.request.final else _partial(one, window.request.prefix)
             for one, window, said in zip(decoded, windows, words, strict=True)
         ]
         return [
@@ -342,15 +342,14 @@ def _decoded(result: Any, window: _Window, limit: int) -> _Decoded:
     )
 
 
-def _partial(decoded: _Decoded, prefix: Sequence[str], words: Sequence[TranscriptWord]) -> Transcript:
+def _partial(decoded: _Decoded, prefix: Sequence[str]) -> Transcript:
     text = _speakable(decoded.tokenizer.decode(decoded.tokens), decoded.length)
     if _is_nothing(decoded) and not prefix:
         return Transcript("", (), decoded.avg_logprob, decoded.no_speech_prob, ("no_speech",))
     flags = _text_flags(text, decoded, with_logprob=not prefix)
     # Words beyond the budget were cut off already.
     flags = tuple(flag for flag in flags if flag != "budget")
-    told = tuple(words[: len(text.split())])
-    return Transcript(text, told, decoded.avg_logprob, decoded.no_speech_prob, flags)
+    return Transcript(text, (), decoded.avg_logprob, decoded.no_speech_prob, flags)
 
 
 def _final(decoded: _Decoded, words: list[TranscriptWord]) -> Transcript:

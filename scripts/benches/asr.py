@@ -8,6 +8,7 @@ stock `faster_whisper.transcribe`, and through whisperlivekit's LocalAgreement w
   --cost  a model of Whisper tiny's dimensions with random weights (int8) and 3.5 tokens per second of speech
   --data  folder with manifest.jsonl: clips of its sets are said besides the demonstration's
   --speed audio fed so many times faster: latencies mean nothing then, memory and words do
+  --memory memory after each minute of audio; 20 legs for 600 s unless told otherwise
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import structlog
 from asr_corpus import (
     CHUNK_MS,
@@ -197,7 +199,8 @@ class Found:
     legs: int
     seconds: float
     cpu_s: float
-    rss_mb: tuple[float, float]
+    rss_mb: list[float]
+    """After each minute of audio (of a shorter run each fifth), and at the end."""
     lines: dict[str, Line]
     said: list[list[Spoken]]
     gaps: int
@@ -215,7 +218,7 @@ async def measure(
         host = [arguments.engine, model, str(arguments.step_ms), str(tokens_per_s), str(arguments.beam)]
         async with Model(Path(folder), host) as process:
             cpu_s, began_s = process.cpu_s(), time.monotonic()
-            warm = asyncio.create_task(_rss_when_warm(process, arguments.seconds / arguments.speed))
+            memory = asyncio.create_task(_watch_memory(process, arguments))
             await speak(process, legs, arguments.seconds + TAIL_S, arguments.speed)
             await asyncio.sleep(1.0)
             wall_s = time.monotonic() - began_s
@@ -223,7 +226,7 @@ async def measure(
                 len(legs),
                 wall_s * arguments.speed,
                 process.cpu_s() - cpu_s,
-                (await warm, process.rss_mb()),
+                [*await memory, process.rss_mb()],
                 process.lines,
                 [list(leg.spoken) for leg in legs],
                 process.gaps,
@@ -231,10 +234,13 @@ async def measure(
             )
 
 
-async def _rss_when_warm(process: Model, seconds: float) -> float:
-    """Memory after a fifth of the run, 60 s at most."""
-    await asyncio.sleep(min(60.0, seconds / 5))
-    return process.rss_mb()
+async def _watch_memory(process: Model, arguments: argparse.Namespace) -> list[float]:
+    step_s = min(60.0, arguments.seconds / 5)
+    found = []
+    for _ in range(int(arguments.seconds / step_s)):
+        await asyncio.sleep(step_s / arguments.speed)
+        found.append(process.rss_mb())
+    return found
 
 
 def matched(found: Found, number: int, until_ms: float) -> list[tuple[Spoken, list[Line]]]:
@@ -299,8 +305,13 @@ def figures(found: Found, arguments: argparse.Namespace) -> dict[str, float]:
         "committed_revised_percent": round(100 * status.revised_words / max(1, status.committed_words), 2),
         "wer_percent": round(100 * wrong / max(1, words), 2),
         "rss_warm": round(found.rss_mb[0], 1),
-        "rss_end": round(found.rss_mb[1], 1),
+        "rss_end": round(found.rss_mb[-1], 1),
     }
+    if arguments.memory:
+        report |= {f"rss_minute_{at}": round(one, 1) for at, one in enumerate(found.rss_mb[:-1], 1)}
+        # A straight line through the second half: what a long call would add.
+        half = found.rss_mb[len(found.rss_mb) // 2 :]
+        report["rss_growth_per_minute"] = round(float(np.polyfit(range(len(half)), half, 1)[0]), 3)
     for name, values in (
         ("first_partial", firsts),
         ("final", finals),
@@ -353,13 +364,13 @@ UNITS = {
     "_p50": "ms",
     "_p95": "ms",
     "_percent": "%",
-    "rss_warm": "MB",
-    "rss_end": "MB",
     "cpu_ms_per_call_second": "ms",
 }
 
 
 def unit_of(name: str) -> str:
+    if name.startswith("rss_"):
+        return "MB"
     return next((unit for ending, unit in UNITS.items() if name.endswith(ending)), "")
 
 
@@ -439,8 +450,9 @@ if __name__ == "__main__":
     )
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--model", default=BUNDLED_MODEL)
-    parser.add_argument("--legs", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--legs", type=int, help="20 with --memory, else 10")
+    parser.add_argument("--seconds", type=float, help="600 with --memory, else 60")
+    parser.add_argument("--memory", action="store_true", help="memory after each minute")
     parser.add_argument("--talk", type=float, default=0.4, help="share of the time that a customer speaks")
     parser.add_argument("--step-ms", type=int, default=500, help="speech.partial_step_ms")
     parser.add_argument("--beam", type=int, default=1, help="speech.beam_size")
@@ -452,5 +464,8 @@ if __name__ == "__main__":
     parser.add_argument("--peers", action="store_true", help="the same utterances through the peers")
     parser.add_argument("--peer-clips", type=int, default=4, help="utterances for the peers with --cost")
     parser.add_argument("--json", action="store_true")
+    told = parser.parse_args()
+    told.legs = told.legs or (20 if told.memory else 10)
+    told.seconds = told.seconds or (600 if told.memory else 60)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(main(parser.parse_args()))
+        asyncio.run(main(told))

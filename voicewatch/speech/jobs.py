@@ -64,10 +64,6 @@ class Job:
     audio: Callable[[], Audio | None]
     language: str = "en"
     prefix: tuple[str, ...] = ()
-    before: tuple[str, ...] = ()
-    """Settled words of the utterance that were said before this audio."""
-    timed: bool = False
-    """Word times are wanted of a partial too."""
     ahead_s: float = 0.0
     """Asked so long before its time: until then it leaves only with others."""
     patience_s: float = 0.0

@@ -24,7 +24,7 @@ from voicewatch.core.endpointing import (
     Started,
 )
 from voicewatch.core.events import Role
-from voicewatch.core.transcript import LocalAgreement, revised_words, same_word, trim_point
+from voicewatch.core.transcript import LocalAgreement, revised_words
 from voicewatch.core.turns import LastWordTurns, TurnDetector
 from voicewatch.settings import SpeechSettings
 from voicewatch.speech.jobs import NOTHING, Job, Kind
@@ -35,7 +35,7 @@ BYTES_PER_MS = SAMPLES_PER_MS * 2
 FIRST_PARTIAL_MS = 450
 """Speech before the first decode, so that its words are shown within 0.9 s of onset even when busy."""
 LONGER_STEPS_MS = ((3_000, 0), (8_000, 1_000), (1 << 30, 1_500))
-"""Audio shorter than so many ms: at least so long between partials (each decode grows with it)."""
+"""Utterance shorter than so many ms: at least so long between partials (each decode grows with it)."""
 PERHAPS_OVER_MS = 80
 """Silence after which a partial waits: in a moment there is more speech to hear, or a pause."""
 MIN_VOICED_MS = 160
@@ -46,9 +46,8 @@ AHEAD_SHARE = 0.2
 FIRST_PATIENCE_S = 0.25
 EARLY_PATIENCE_S = 0.12
 """What is decoded at a pause is wanted by the end of the hangover; many pauses are over before that."""
-TRIM_FROM_MS = 2_500
-"""A partial that hears more than this asks for word times, so that the next one can begin later."""
-LEVEL_STEP_MS = 20
+SURE_LOGPROB = -0.35
+"""Of a decode's tokens on average; words heard less surely take longer to be settled."""
 SPARE_MS = 1_000
 
 
@@ -119,10 +118,6 @@ class _Utterance:
     start_ms: int
     onset_ms: int
     next_partial_ms: int
-    heard_from_ms: int
-    """Partials begin here: what was said before is settled."""
-    before: tuple[str, ...] = ()
-    """The settled words that were said before."""
     asked: bool = False
     """A partial was."""
     words: LocalAgreement = field(default_factory=LocalAgreement)
@@ -244,7 +239,6 @@ class Pipeline:
                 boundary.start_ms,
                 boundary.onset_ms,
                 boundary.onset_ms + FIRST_PARTIAL_MS,
-                boundary.start_ms,
             )
             return []
         if isinstance(boundary, Paused):
@@ -288,7 +282,7 @@ class Pipeline:
             return []
         step_ms = self._step_ms(open_now)
         open_now.next_partial_ms = now_ms + step_ms
-        job = self._job(Kind.PARTIAL, open_now.utterance_id, open_now.heard_from_ms, now_ms)
+        job = self._job(Kind.PARTIAL, open_now.utterance_id, open_now.start_ms, now_ms)
         if open_now.asked:
             job.ahead_s = job.patience_s = AHEAD_SHARE * step_ms / 1000
         else:
@@ -316,7 +310,7 @@ class Pipeline:
 
     def _step_ms(self, utterance: _Utterance) -> int:
         """From one partial of the utterance to the next."""
-        length_ms = self.now_ms - utterance.heard_from_ms
+        length_ms = self.now_ms - utterance.start_ms
         least_ms = next(step_ms for below_ms, step_ms in LONGER_STEPS_MS if length_ms < below_ms)
         return max(least_ms, self._settings.partial_step_ms)
 
@@ -343,38 +337,17 @@ class Pipeline:
             return []
         if self._is_echo(max(open_now.onset_ms, job.start_ms), job.end_ms, transcript.text):
             return []
-        told = self._show(open_now, [*job.before, *self._without_echo(job, transcript)], job.end_ms)
-        self._begin_later(open_now, job, transcript)
-        return told
-
-    def _without_echo(self, job: Job, transcript: Transcript) -> list[str]:
-        """The words of a window, less a first one that is but the end of the last word before it."""
-        words = transcript.text.split()
-        again = bool(job.before) and not job.prefix and same_word(words[0], job.before[-1])
-        return words[1:] if again else words
-
-    def _begin_later(self, utterance: _Utterance, job: Job, transcript: Transcript) -> None:
-        """Where words are settled and their times known, the next partial begins behind some of them."""
-        words = transcript.words
-        settled = utterance.words.committed[len(job.before) :]
-        same = len(settled) <= len(words) and all(map(same_word, settled, (word.text for word in words)))
-        stale = job.kind is Kind.PARTIAL and job.before != utterance.before
-        if not settled or not same or stale or job.end_ms - utterance.heard_from_ms < TRIM_FROM_MS:
-            return
-        times = [(word.start_ms, word.end_ms) for word in words]
-        cut = trim_point(times, len(settled), _levels(job.samples), LEVEL_STEP_MS)
-        if cut is not None and job.start_ms + cut[1] > utterance.heard_from_ms:
-            utterance.before = utterance.words.committed[: len(job.before) + cut[0]]
-            utterance.heard_from_ms = job.start_ms + cut[1]
+        sure = transcript.avg_logprob is None or transcript.avg_logprob >= SURE_LOGPROB
+        return self._show(open_now, transcript.text.split(), job.end_ms, sure=sure)
 
     def given_up(self, job: Job) -> Ended | None:
         """A final that will never come: its span, for the gap to be marked."""
         awaited = self._ended.pop(job.utterance_id, None)
         return None if awaited is None else awaited.span
 
-    def _show(self, utterance: _Utterance, words: list[str], heard_ms: int) -> list[Told]:
+    def _show(self, utterance: _Utterance, words: list[str], heard_ms: int, *, sure: bool) -> list[Told]:
         before = (utterance.words.committed, utterance.words.tail)
-        utterance.words.push(words, heard_ms)
+        utterance.words.push(words, heard_ms, sure=sure)
         now = (utterance.words.committed, utterance.words.tail)
         if now == before:
             return []
@@ -445,10 +418,8 @@ class Pipeline:
         open_now = self._open
         if open_now is None or open_now.utterance_id != job.utterance_id:
             return None
-        job.start_ms, job.end_ms = open_now.heard_from_ms, self.now_ms
-        job.before = open_now.before
-        job.prefix = open_now.words.committed[len(job.before) :]
-        job.timed = job.length_ms >= TRIM_FROM_MS
+        job.end_ms = self.now_ms
+        job.prefix = open_now.words.committed
         open_now.next_partial_ms = self.now_ms + self._until_asked_ms(open_now)
         return _floats(self._cut(job.start_ms, job.end_ms))
 
@@ -471,15 +442,6 @@ class Pipeline:
 
 def _floats(pcm: bytes) -> NDArray[np.float32]:
     return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / np.float32(32768)
-
-
-def _levels(samples: NDArray[np.float32]) -> list[float]:
-    """Power in dB of each LEVEL_STEP_MS."""
-    step = LEVEL_STEP_MS * SAMPLES_PER_MS
-    count = len(samples) // step
-    power = np.mean(samples[: count * step].reshape(count, step) ** 2, axis=1)
-    levels: list[float] = (10 * np.log10(power + 1e-9)).tolist()
-    return levels
 
 
 def _is_speech(span: Ended) -> bool:

@@ -272,6 +272,5 @@ def _request(job: Job) -> DecodeRequest:
         job.prefix,
         job.kind is not Kind.PARTIAL,
         job.thorough,
-        job.timed,
         job.window,
     )
