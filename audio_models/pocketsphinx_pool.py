@@ -17,12 +17,14 @@ import numpy as np
 from audio_models.api import (
     MissingModel,
     Samples,
+    SpottedPhrase,
     Transcript,
     TranscriptWord,
     UnsupportedLanguage,
 )
 from audio_models.guards import loop_start, signal_flaw
 from audio_models.phrase_model import read_phrases
+from audio_models.spotting import DEFAULT_URGENT
 
 REQUEST_BYTES = 4
 LIMIT_S = 60.0
@@ -44,10 +46,20 @@ class PocketSphinxTranscriber:
     low_fidelity = True
     elsewhere = True
 
-    def __init__(self, *, language: str = "en", phrases: Path | None = None, workers: int = 1) -> None:
-        """`phrases`: a file of what is said here. Raises UnsupportedLanguage, MissingModel."""
+    def __init__(
+        self,
+        *,
+        language: str = "en",
+        phrases: Path | None = None,
+        workers: int = 1,
+        urgent_phrases: Sequence[str] = tuple(DEFAULT_URGENT),
+    ) -> None:
+        """`phrases`: a file of what is said here; `urgent_phrases` are listened for by themselves.
+
+        Raises UnsupportedLanguage, MissingModel.
+        """
         _require_english(language)
-        self._phrases = phrases
+        self._arguments = [str(phrases) if phrases else "", *urgent_phrases]
         own = len(read_phrases(phrases)) if phrases else 0
         self.description = (
             "PocketSphinx en-us, embedded default: right on phrases it was given"
@@ -58,7 +70,7 @@ class PocketSphinxTranscriber:
         self._lock = threading.Lock()
         self._guards: Counter[str] = Counter()
         self._idle: list[_Worker] = []
-        self._idle.append(_Worker(phrases))
+        self._idle.append(_Worker(self._arguments))
 
     def transcribe(
         self, samples: Samples, *, language: str = "en", prefix: Sequence[str] = (), final: bool = True
@@ -69,12 +81,14 @@ class PocketSphinxTranscriber:
         if flaw:
             return self._counted(Transcript("", flags=(flaw,)))
         with self._worker() as worker:
-            words = worker.words(samples)
+            words, spotted = worker.words(samples)
         kept = loop_start([word.text for word in words])
         flags = () if kept is None else ("loop",)
         words = words[:kept]
         text = " ".join(word.text for word in words)
-        return self._counted(Transcript(text, tuple(words) if final else (), flags=flags))
+        return self._counted(
+            Transcript(text, tuple(words) if final else (), flags=flags, spotted=tuple(spotted))
+        )
 
     def guard_counts(self) -> Mapping[str, int]:
         with self._lock:
@@ -93,7 +107,7 @@ class PocketSphinxTranscriber:
         with self._turns:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
-            worker = worker or _Worker(self._phrases)
+            worker = worker or _Worker(self._arguments)
             try:
                 yield worker
             except BaseException:
@@ -111,8 +125,8 @@ class PocketSphinxTranscriber:
 class _Worker:
     """One process with one decoder; used by one thread at a time."""
 
-    def __init__(self, phrases: Path | None) -> None:
-        command = [sys.executable, "-m", "audio_models.pocketsphinx", *([str(phrases)] if phrases else [])]
+    def __init__(self, arguments: Sequence[str]) -> None:
+        command = [sys.executable, "-m", "audio_models.pocketsphinx", *arguments]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.end = weakref.finalize(self, _end, self._process)
         try:
@@ -124,7 +138,7 @@ class _Worker:
                 "words in speech.phrases that it can pronounce?"
             ) from None
 
-    def words(self, samples: Samples) -> list[TranscriptWord]:
+    def words(self, samples: Samples) -> tuple[list[TranscriptWord], list[SpottedPhrase]]:
         pcm = (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
         limit = threading.Timer(LIMIT_S, self._process.kill)
         limit.start()
@@ -138,13 +152,15 @@ class _Worker:
         finally:
             limit.cancel()
 
-    def _answer(self) -> list[TranscriptWord]:
+    def _answer(self) -> tuple[list[TranscriptWord], list[SpottedPhrase]]:
         assert self._process.stdout is not None
         head = self._process.stdout.read(REQUEST_BYTES)
         body = self._process.stdout.read(int.from_bytes(head, "big")) if len(head) == REQUEST_BYTES else b""
         if not body:
             raise RecogniserProcessDied("PocketSphinx's process ended in the middle of a decode")
-        return [TranscriptWord(text, start, max(start, end)) for text, start, end in json.loads(body)]
+        found = json.loads(body)
+        words = [TranscriptWord(text, start, max(start, end)) for text, start, end in found["words"]]
+        return words, [SpottedPhrase(*one) for one in found["spotted"]]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

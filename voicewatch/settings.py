@@ -101,6 +101,12 @@ class SpeechSettings(Section):
     phrases: str = Field(
         "", description="text file, a phrase a line, of what is said here: PocketSphinx knows them then"
     )
+    urgent_phrases: list[str] | None = Field(
+        None,
+        max_length=100,
+        description="phrases that PocketSphinx listens for by themselves, as the cue `urgent`; empty: none; "
+        "not given: requests for a person, threats to leave, law, emergencies",
+    )
     remote_url: str = Field(
         "", description="engine remote: a server with OpenAI's /v1/audio/transcriptions, https unless near"
     )

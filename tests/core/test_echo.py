@@ -54,3 +54,35 @@ def test_what_is_short_loud_or_without_a_source_is_no_echo() -> None:
     assert not guard(sent, delayed(sent, 180, 0)).is_echo(1_000, 3_000)
     assert not guard(np.full(300, -96.0), sent).is_echo(1_000, 3_000)
     assert not EchoGuard().is_echo(0, 2_000)
+
+
+def blurred(levels: Levels) -> Levels:
+    """Through a room and noise: still like what was sent, less so."""
+    return levels + np.random.default_rng(9).normal(0, 7, len(levels))
+
+
+SAID = "Your appointment is on Tuesday at nine."
+
+
+def test_the_words_that_the_ai_says_right_then_are_echo_sooner() -> None:
+    sent = talk(1, 6)
+    made = guard(sent, blurred(delayed(sent, 180, 20)))
+    assert not made.is_echo(1_000, 1_800)
+    assert not made.repeats(1_000, 1_800, "appointment is on Tuesday")
+    made.said(2_500, SAID)
+    assert made.repeats(1_000, 1_800, "appointment is on Tuesday")
+    assert not made.repeats(1_000, 1_800, "I want my money back")
+    assert not made.repeats(1_000, 1_800, "Tuesday")
+
+
+def test_a_customer_who_repeats_what_the_ai_said_is_heard() -> None:
+    """Read back after the AI, or at once while its last words are still under way."""
+    for after_ms in (200, 600, 2_000):
+        sent = np.concatenate([talk(1, 3), np.full(250, -96.0)])
+        quiet = np.full(150 + after_ms // 20, -60.0)
+        back = np.concatenate([quiet, delayed(talk(1, 3), 0, 14)])[: len(sent)]
+        made = guard(sent[: len(back)], back)
+        made.said(2_900, SAID)
+        start_ms = 3_000 + after_ms
+        assert not made.is_echo(start_ms, start_ms + 1_400)
+        assert not made.repeats(start_ms, start_ms + 1_400, "on Tuesday at nine")

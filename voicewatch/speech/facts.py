@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from audio_models.api import Scorer, Scores
+from audio_models.api import Scorer, Scores, cues_of_phrase
 from voicewatch.core.endpointing import Ended
 from voicewatch.core.events import (
     Arousal,
@@ -14,6 +14,7 @@ from voicewatch.core.events import (
     Revision,
     Role,
     Sentiment,
+    SpottedPhrase,
     TranscriptGap,
     Uncertainty,
     UtteranceFinal,
@@ -44,7 +45,8 @@ class Understanding(Conversations):
 
 
 def scored_fact(utterance: UtteranceFinal | UtteranceScored, text: str, scores: Scores) -> UtteranceScored:
-    """What the scorer said of this utterance, as a fact."""
+    """What the scorer said of this utterance, as a fact, and what was spotted in it."""
+    spotted = utterance.spotted if isinstance(utterance, UtteranceFinal) else []
     return UtteranceScored(
         call_id=utterance.call_id,
         at_ms=utterance.at_ms,
@@ -53,13 +55,32 @@ def scored_fact(utterance: UtteranceFinal | UtteranceScored, text: str, scores: 
         role=utterance.role,
         sentiment=sentiment_of(scores),
         uncertainty=uncertainty_of(scores),
-        cues=dict(scores.cues),
+        cues=_with_spotted(scores.cues, spotted, utterance.role),
         meanings=dict(scores.meanings),
         escalation=scores.escalation.score if scores.escalation else None,
         arousal=arousal_of(scores),
         not_scored=dict(scores.not_scored),
-        evidence=evidence_of(scores, text, utterance.utterance_id),
+        evidence=[
+            *evidence_of(scores, text, utterance.utterance_id),
+            *(
+                Evidence(
+                    kind="urgent", utterance_id=utterance.utterance_id, value=one.confidence, note=one.phrase
+                )
+                for one in spotted
+            ),
+        ],
     )
+
+
+def _with_spotted(
+    cues: Mapping[str, float], spotted: Sequence[SpottedPhrase], role: Role
+) -> dict[str, float]:
+    """A phrase speaks for what its words would, as surely as it was heard."""
+    found = dict(cues)
+    for one in spotted:
+        for cue, value in cues_of_phrase(one.phrase, role.value).items():
+            found[cue] = max(found.get(cue, 0.0), round(value * one.confidence, 2))
+    return found
 
 
 def sentiment_of(scores: Scores) -> Sentiment | None:
@@ -135,6 +156,16 @@ def final_fact(
             for word in transcript.words
         ],
         mask=find_spans(transcript.text, context),
+        spotted=[
+            SpottedPhrase(
+                phrase=one.phrase,
+                start_ms=span.start_ms + one.start_ms,
+                end_ms=span.start_ms + one.end_ms,
+                confidence=one.confidence,
+            )
+            for one in transcript.spotted
+            if stream.role is Role.CUSTOMER
+        ],
         language=heard.language,
         engine=f"{engine.name} {Path(engine.model).name}",
         low_fidelity=engine.low_fidelity,

@@ -15,6 +15,7 @@ def load_recogniser(speech: SpeechSettings, *, model: str | None = None) -> Tran
         speech.workers,
         speech.beam_size,
         phrases=speech.phrases,
+        urgent_phrases=speech.urgent_phrases,
         remote_url=speech.remote_url,
         remote_token=speech.remote_token.get_secret_value(),
     )

@@ -18,6 +18,15 @@ class Word(Value):
     probability: float | None = None
 
 
+class SpottedPhrase(Value):
+    """An urgent phrase heard by a search of its own, of low fidelity; confidence 0..1."""
+
+    phrase: str
+    start_ms: int
+    end_ms: int
+    confidence: float
+
+
 class Sentiment(Value):
     """-5 (most negative) .. +5, Contact Lens' scale; confidence 0..1."""
 
@@ -57,7 +66,7 @@ class UtteranceFinal(Fact):
     """Speech between two endpoints, settled. `source` is asr, or reported (the AI supplied its own text)."""
 
     type: Literal["utterance_final"] = "utterance_final"
-    SEALED = frozenset({"text", "words"})
+    SEALED = frozenset({"text", "words", "spotted"})
     utterance_id: str
     """Deterministic: `<seat_id>-<start_ms>`, so that a replay after a crash is recognised."""
     seat_id: str
@@ -79,6 +88,8 @@ class UtteranceFinal(Fact):
     """What overload took from it: light (one decode, smallest beam), other_model, late."""
     revised_words: int = 0
     """Words shown as settled before that it does not bear out; a `revision` tells them."""
+    spotted: list[SpottedPhrase] = Field(default_factory=list)
+    """Whatever the text says; the scores' cue `urgent`, and the cues of its words, tell rules of them."""
     avg_logprob: float | None = None
     no_speech_prob: float | None = None
     latency_ms: dict[str, int] = Field(default_factory=dict)
