@@ -45,6 +45,16 @@ class TranscriptWord:
 
 
 @dataclass(frozen=True)
+class SpottedPhrase:
+    """An urgent phrase that was listened for by itself; times as of a word, confidence 0..1."""
+
+    phrase: str
+    start_ms: int
+    end_ms: int
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Transcript:
     """What an engine heard in one piece of audio. `words` is empty in partials of engines that align late.
 
@@ -60,6 +70,8 @@ class Transcript:
     """Of the words; empty where the engine was told it, or knows one only."""
     language_probability: float | None = None
     """How sure the engine is of a language that it found by itself."""
+    spotted: tuple[SpottedPhrase, ...] = ()
+    """Of low fidelity, as the engine that listens for them."""
 
     @property
     def suspect(self) -> bool:
@@ -138,6 +150,7 @@ def load_transcriber(
     beam_size: int = 1,
     *,
     phrases: str = "",
+    urgent_phrases: Sequence[str] | None = None,
     remote_url: str = "",
     remote_token: str = "",
 ) -> Transcriber:
@@ -154,9 +167,13 @@ def load_transcriber(
         return RemoteTranscriber(remote_url, model=model, token=remote_token, workers=workers)
     if engine == "pocketsphinx" or (engine == "auto" and not model):
         from audio_models.pocketsphinx_pool import PocketSphinxTranscriber
+        from audio_models.spotting import DEFAULT_URGENT
 
         own = Path(phrases).expanduser() if phrases else None
-        return PocketSphinxTranscriber(language=language, phrases=own, workers=workers)
+        listened_for = tuple(DEFAULT_URGENT) if urgent_phrases is None else tuple(urgent_phrases)
+        return PocketSphinxTranscriber(
+            language=language, phrases=own, workers=workers, urgent_phrases=listened_for
+        )
     if not model:
         raise MissingModel(
             "speech.engine is faster-whisper but speech.model is empty; name a folder with a CTranslate2 "
@@ -166,6 +183,13 @@ def load_transcriber(
 
     folder_or_name = str(BUNDLED_FOLDER) if model == BUNDLED_MODEL else model
     return WhisperTranscriber(folder_or_name, name=model, workers=workers, beam_size=beam_size)
+
+
+def cues_of_phrase(phrase: str, role: str) -> dict[str, float]:
+    """What an urgent phrase means to rules, 0..1 by cue: `urgent`, and what its words say. Customers only."""
+    from audio_models.spotting import cues_of
+
+    return cues_of(phrase, role)
 
 
 # ---------------------------------------------------------------- speech detection
