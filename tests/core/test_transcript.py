@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicewatch.core.transcript import SETTLED_MS, LocalAgreement
+from voicewatch.core.transcript import SETTLED_MS, UNSURE_SETTLED_MS, LocalAgreement
 
 WORDS = st.lists(st.sampled_from(["I", "want", "a", "refund", "now", "no"]), max_size=8)
 DECODES = st.lists(WORDS, max_size=8)
@@ -44,3 +44,12 @@ def test_agreement_must_last() -> None:
     agreement.push(["ref", "fund"], 2000)
     agreement.push(["ref", "and"], 2000 + SETTLED_MS)
     assert (agreement.committed, agreement.tail) == (("ref",), ("and",))
+
+
+def test_what_is_heard_unsurely_takes_longer_to_be_settled() -> None:
+    agreement = LocalAgreement()
+    agreement.push(["perhaps"], 0, sure=False)
+    agreement.push(["perhaps"], UNSURE_SETTLED_MS - 1, sure=False)
+    assert agreement.committed == ()
+    agreement.push(["perhaps"], UNSURE_SETTLED_MS, sure=False)
+    assert agreement.committed == ("perhaps",)
