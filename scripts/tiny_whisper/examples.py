@@ -15,9 +15,11 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from scipy.signal import lfilter, resample_poly
 from torch import Tensor
 
+from .sounds import coloured_noise, sound
 from .text import normalised
 from .tokens import Vocabulary
 from .voices import RATE_HZ, Audio, Recording, as_float
+from .word_times import character_times
 
 ALPHABET: Final = " abcdefghijklmnopqrstuvwxyz'"
 UNKNOWN_PHONE: Final = -100
@@ -27,8 +29,9 @@ PHONES: Final = (  # noqa: SIM905 (as flite names them; fifty quoted names are h
 ).split()
 STEP_S: Final = 0.02  # one encoder position
 WINDOW_STEPS: Final = 3000  # mel steps of 10 ms in Whisper's own window
-_IGNORED: Final = -100
-_SHARE_NO_SPEECH = 0.06
+IGNORED: Final = -100
+_SHARE_NO_SPEECH = 0.12
+_SHARE_SCENARIOS = 0.3
 _SHARE_TWO_SENTENCES = 0.08
 _SHARE_CUT = 0.12
 _EASY_EXAMPLES = 16_000  # over so many, clean single sentences give way to difficult ones
@@ -44,6 +47,7 @@ class Example:
     inputs: list[int]
     targets: list[int]
     spans: list[Span | None]
+    end_s: float | None  # when the last word is over; None: nothing is said
     characters: list[int]
     phones: npt.NDArray[np.int64]  # one per encoder position, UNKNOWN_PHONE where nobody knows
 
@@ -54,6 +58,7 @@ class Batch:
     inputs: Tensor
     targets: Tensor
     guide: Tensor  # (batch, text, positions): 1 where a token may be attended to, all 0: free
+    rows: Tensor  # (batch, positions): the target that is said there, IGNORED where nobody knows
     characters: list[list[int]]
     phones: Tensor  # (batch, positions)
     positions: list[int]  # heard, without padding
@@ -84,23 +89,23 @@ def log_mel(samples: Audio) -> Tensor:
 
 
 def utterance_of(recording: Recording, vocabulary: Vocabulary) -> Utterance:
-    """Place a recording's tokens in time: a character takes as much speech as any other.
+    """Place a recording's tokens in time: within a word, a character takes as long as any other."""
+    at, seconds = character_times(recording)
+    length = len(recording.text) + 1  # pieces count the space before the first word
 
-    That is right within about a tenth of a second.
-    """
-    phones = _phones_of(recording)
-    said = np.concatenate([[0.0], np.cumsum(_speech_in(recording, phones))])
-    said /= said[-1]
+    def time(share: float) -> float:
+        return float(np.interp(share * length - 1, at, seconds))
 
-    def span(start: float, end: float) -> Span:
-        first = np.searchsorted(said, start + 1e-9, side="right") - 1  # after a pause
-        last = np.searchsorted(said, end - 1e-9, side="left")  # before a pause
-        return float(first * STEP_S), float(last * STEP_S)
+    def start(share: float) -> float:
+        """A piece that begins with a space begins with the word behind it."""
+        character = round(share * length) - 1
+        spaced = character < 0 or recording.text[character] == " "
+        return time((character + 2) / length if spaced else share)
 
     pieces = vocabulary.pieces(recording.text)
-    spans = [span(piece.start, piece.end) for piece in pieces]
+    spans = [(first := start(piece.start), max(first, time(piece.end))) for piece in pieces]
     tokens = [piece.token for piece in pieces]
-    return Utterance(recording.samples, recording.text, tokens, spans, phones)
+    return Utterance(recording.samples, recording.text, tokens, spans, _phones_of(recording))
 
 
 def _phones_of(recording: Recording) -> npt.NDArray[np.int64]:
@@ -112,18 +117,6 @@ def _phones_of(recording: Recording) -> npt.NDArray[np.int64]:
         phones[start:end] = PHONES.index(name)
         start = end
     return phones
-
-
-def _speech_in(recording: Recording, phones: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """How much of the sentence every position says: a share of its phone, or whether it is loud."""
-    if recording.phones:
-        changes = np.flatnonzero(np.diff(phones)) + 1
-        lengths = np.diff(np.concatenate([[0], changes, [len(phones)]]))
-        return np.asarray(np.where(phones > 0, 1 / np.repeat(lengths, lengths), 0.0))
-    step = int(STEP_S * RATE_HZ)
-    chunks = as_float(recording.samples)[: len(phones) * step].reshape(len(phones), step)
-    loud = np.sqrt((chunks**2).mean(axis=1))
-    return np.asarray(loud > 0.04 * loud.max(), np.float64)
 
 
 def _as_float(said: Utterance) -> Utterance:
@@ -186,6 +179,11 @@ class ExampleSource:
     def __init__(self, recordings: list[Recording], vocabulary: Vocabulary, seed: int) -> None:
         self._vocabulary = vocabulary
         self._utterances = [utterance_of(recording, vocabulary) for recording in recordings]
+        self._scenarios = [
+            said
+            for said, recording in zip(self._utterances, recordings, strict=True)
+            if recording.kind == "scenario"
+        ]
         self._random = random.Random(seed)
         self._noise = np.random.default_rng(seed)
         self._made = 0
@@ -222,36 +220,34 @@ class ExampleSource:
             inputs=[words.start, first],
             targets=[words.no_speech, words.end],
             spans=[None, None],
+            end_s=None,
             characters=[],
             phones=np.zeros(int(len(samples) / RATE_HZ / STEP_S), np.int64),
         )
 
     def _background(self, length_s: float) -> Audio:
-        """Silence, hiss, hum or a tone."""
+        """Silence, hiss, or a sound of the line."""
         rng, count = self._random, int(length_s * RATE_HZ)
-        level = 10 ** rng.uniform(-5, -1)
-        hiss = self._coloured_noise(count) * level
+        hiss = coloured_noise(rng, self._noise, count) * 10 ** rng.uniform(-5, -2)
+        if rng.random() < 0.7:
+            hiss = hiss + sound(rng, self._noise, count)
         if rng.random() < 0.3:
-            seconds = np.arange(count) / RATE_HZ
-            for _ in range(rng.randint(1, 2)):
-                hiss += 2 * level * np.sin(2 * np.pi * rng.uniform(50, 2000) * seconds)
+            hiss = telephone(np.asarray(hiss, np.float32))
         return np.asarray(hiss, np.float32)
 
-    def _coloured_noise(self, count: int) -> npt.NDArray[np.float64]:
-        noise = self._noise.standard_normal(count)
-        if self._random.random() < 0.5:
-            pole = self._random.uniform(0.3, 0.95)
-            noise = lfilter([np.sqrt(1 - pole**2)], [1, -pole], noise)
-        return noise
+    def _recording(self) -> Utterance:
+        """Any, but the scenarios' lines oftener than their number."""
+        lines = self._scenarios if self._random.random() < _SHARE_SCENARIOS else self._utterances
+        return _as_float(self._random.choice(lines or self._utterances))
 
     def _with_speech(self) -> Example:
         rng, words = self._random, self._vocabulary
         self._made += 1
         if rng.random() > self._made / _EASY_EXAMPLES:
-            return self._target(_as_float(rng.choice(self._utterances)), 0.0)
-        said = _as_float(rng.choice(self._utterances))
+            return self._target(self._recording(), 0.0)
+        said = self._recording()
         if rng.random() < _SHARE_TWO_SENTENCES:
-            said = _joined(said, _as_float(rng.choice(self._utterances)), rng.uniform(0.1, 0.6))
+            said = _joined(said, self._recording(), rng.uniform(0.1, 0.6))
         if rng.random() < 0.5:
             said = _resampled(said, rng.uniform(0.87, 1.15))
         if rng.random() < _SHARE_CUT:
@@ -276,6 +272,7 @@ class ExampleSource:
             inputs=[words.start, *targets[:-1]],
             targets=targets,
             spans=[None, *spans, *ends],
+            end_s=spans[-1][1],
             characters=[ALPHABET.index(letter) + 1 for letter in normalised(said.text)],
             phones=np.concatenate([np.zeros(round(lead_s / STEP_S), np.int64), said.phones]),
         )
@@ -289,7 +286,7 @@ class ExampleSource:
             samples = telephone(samples)
         level = np.sqrt((samples**2).mean()) + 1e-9
         snr_db = rng.choice([rng.uniform(10, 40), 60.0])
-        samples = samples + self._coloured_noise(len(samples)) * level * 10 ** (-snr_db / 20)
+        samples = samples + coloured_noise(rng, self._noise, len(samples)) * level * 10 ** (-snr_db / 20)
         return np.asarray(samples * 10 ** rng.uniform(-1.0, 0.2), np.float32)
 
     def _another_throat(self, mel: Tensor) -> Tensor:
@@ -324,8 +321,9 @@ def collate(examples: list[Example], mel_steps: int, vocabulary: Vocabulary) -> 
     count, text = len(examples), max(len(example.targets) for example in examples)
     mel = torch.zeros(count, 80, mel_steps)
     inputs = torch.full((count, text), vocabulary.end)
-    targets = torch.full((count, text), _IGNORED)
+    targets = torch.full((count, text), IGNORED)
     guide = torch.zeros(count, text, mel_steps // 2)
+    rows = torch.full((count, mel_steps // 2), IGNORED)
     phones = torch.full((count, mel_steps // 2), UNKNOWN_PHONE)
     for i, example in enumerate(examples):
         mel[i, :, : example.mel.shape[1]] = example.mel
@@ -333,12 +331,27 @@ def collate(examples: list[Example], mel_steps: int, vocabulary: Vocabulary) -> 
         targets[i, : len(example.targets)] = torch.tensor(example.targets)
         known = example.phones[: mel_steps // 2]
         phones[i, : len(known)] = torch.from_numpy(known)
+        _fill_rows(rows[i, : example.mel.shape[1] // 2], example)
         for j, span in enumerate(example.spans):
             if span:
                 guide[i, j, max(0, int((span[0] - 0.06) / STEP_S)) : int((span[1] + 0.06) / STEP_S) + 1] = 1
     return Batch(
-        mel, inputs, targets, guide,
+        mel, inputs, targets, guide, rows,
         [example.characters for example in examples],
         phones,
         [example.mel.shape[1] // 2 for example in examples],
     )  # fmt: skip
+
+
+def _fill_rows(rows: Tensor, example: Example) -> None:
+    """Each position belongs to the last target that has begun; behind the words, to what ends them.
+
+    Pauses thereby belong to what is before them, and a word begins where its path does.
+    """
+    if example.end_s is None:
+        return
+    said = [j for j, span in enumerate(example.spans) if span]
+    starts = [span[0] for span in example.spans if span]
+    for j, start in zip(said, starts, strict=True):
+        rows[0 if j == said[0] else round(start / STEP_S) :] = j
+    rows[max(round(example.end_s / STEP_S), round(starts[-1] / STEP_S) + 1) :] = said[-1] + 1

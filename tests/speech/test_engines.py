@@ -17,12 +17,16 @@ from audio_models.api import (
     DecodeRequest,
     MissingModel,
     Transcriber,
+    Transcript,
     UnsupportedLanguage,
+    cues_of_phrase,
     load_transcriber,
     load_voice_detector,
 )
 from audio_models.scripted import ScriptedTranscriber
+from audio_models.spotting import urgent
 from audio_models.whisper import BUCKETS, WhisperTranscriber
+from voicewatch.demo.scenarios import clip_samples, load_scenario
 
 Samples = NDArray[np.float32]
 ENGINES = ["scripted", "pocketsphinx", "whisper"]
@@ -194,3 +198,31 @@ def test_no_window_has_the_length_that_looks_like_a_spectrogram(whisper: Transcr
 def test_a_language_may_be_left_to_the_engine(whisper: Transcriber, speech: NDArray[np.float32]) -> None:
     found, told = whisper.transcribe(speech, language=ANY_LANGUAGE), whisper.transcribe(speech)
     assert (found.text, found.language) == (told.text, "en")
+
+
+def test_urgent_phrases_are_spotted_beside_the_words(sphinx: Transcriber) -> None:
+    """Lines of the demonstration, one of which asks for a person."""
+    once = {line.id: line for line in load_scenario("once").lines}
+
+    def heard(line: str) -> Transcript:
+        return sphinx.transcribe(clip_samples(once[line]).astype(np.float32) / 32768)
+
+    one = max(heard("ask-human").spotted, key=lambda hit: hit.confidence)
+    assert one.phrase == "speak to a human"
+    assert 0.5 <= one.confidence <= 1
+    assert 0 < one.start_ms < one.end_ms
+    assert heard("charged").spotted == ()
+
+
+def test_a_spotted_phrase_speaks_for_what_its_words_mean() -> None:
+    assert cues_of_phrase("speak to a human", "customer").keys() >= {"urgent", "wants_human"}
+    assert cues_of_phrase("cancel my account", "customer").keys() >= {"urgent", "cancel"}
+    assert cues_of_phrase("speak to a human", "agent") == {}
+
+
+def test_only_what_can_be_said_and_is_long_enough_is_listened_for() -> None:
+    lengths = {"call": 3, "the": 2, "police": 5, "now": 2}
+    found = urgent(["Call the police!", "now", "call the xyzzy", "call the police"], lengths.get)
+    assert [one.phrase for one in found] == ["call the police"]
+    assert found[0].confidence(0.5) is None
+    assert found[0].confidence(0.95) == 1.0
