@@ -39,6 +39,7 @@ MEDIA_GAUGES = {
     "load": "Share of a tick's 20 ms spent working, mean of a second.",
     "complexity": "Opus encoder complexity in force (0 to 10).",
     "admits": "1 if new calls are taken.",
+    "leaving": "1 if it finishes its calls and takes no new ones.",
     "ticks": "Ticks run since the process started.",
     "late_ticks": "Ticks more than 10 ms late, since the start.",
     "skipped_ticks": "Ticks left out after a stall, since the start.",
