@@ -128,8 +128,8 @@ class _Net:
             np.multiply(gates[:, HIDDEN : 2 * HIDDEN], np.tanh(kept), out=hidden[:legs])
             said[at, :legs] = hidden[:legs]
         np.maximum(said, 0, out=said)
-        probabilities = 0.5 + 0.5 * np.tanh(said @ self._out + self._out_bias)
-        return _States(probabilities, np.concatenate([hidden, cell], axis=1))
+        opened_at = 0.5 + 0.5 * np.tanh(said @ self._out + self._out_bias)
+        return _States(np.asarray(opened_at, np.float32), np.concatenate([hidden, cell], axis=1))
 
     def encode(self, windows: Floats, room: _Room) -> Floats:
         """[windows, 576], at most ROOM -> what the LSTM's gates hear of each, [windows, 512]."""
