@@ -42,17 +42,24 @@ def score_sentiment(
     probabilities = [weight / sum(weights) for weight in weights]
     best = max(range(3), key=lambda at: probabilities[at])
     score = 5 * math.tanh(score_logit)
-    # Two answers about one thing are brought together: the label decides on which side of 0.
-    lean = 2.5 * (probabilities[2] - probabilities[0])
-    score = 0.7 * score + 0.3 * lean if score * lean >= 0 else lean
+    # Two answers about one thing are brought together; the label decides on which side of 0.
+    score = 0.7 * score + 0.3 * 2.5 * (probabilities[2] - probabilities[0])
     if arousal_change is not None and LABELS[best] == "negative":
         score -= max(0.0, arousal_change)
     return SentimentScore(round(_within(LABELS[best], score), 2), LABELS[best], round(probabilities[best], 3))
 
 
 def _within(label: Label, score: float) -> float:
+    """On the side of its label; what is beyond a bound is drawn in, not cut, so that order is kept."""
     if label == "neutral":
-        return max(-NEUTRAL_REACH, min(NEUTRAL_REACH, score))
+        return NEUTRAL_REACH * math.tanh(score / NEUTRAL_REACH)
     if label == "negative":
-        return max(-5.0, min(-NEUTRAL_REACH / 2, score))
-    return min(5.0, max(NEUTRAL_REACH / 2, score))
+        return -_plainly(-score)
+    return _plainly(score)
+
+
+def _plainly(strength: float) -> float:
+    """A feeling of at least half the reach of neutral."""
+    if strength >= NEUTRAL_REACH:
+        return min(5.0, strength)
+    return NEUTRAL_REACH / 2 * (1 + math.exp(strength - NEUTRAL_REACH))

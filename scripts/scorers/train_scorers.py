@@ -2,6 +2,7 @@
 
 Steps, in order; each leaves its result behind, so that later ones can be repeated:
   train       fine-tune MiniLM's upper layers and the answers (half an hour of one core, network.pt in --work)
+  polish      train the answers alone further, on the reader as it is (minutes)
   export      write the weights that VoiceWatch loads (int8, into --out)
   calibrate   set temperatures and thresholds on labelled utterances that the training did not see
   recognition fit the doubt in recognised words on synthetic speech in noise (needs flite and espeak-ng)
@@ -34,12 +35,14 @@ from scripts.scorers import calibrating, examples, minilm, needing, recognising,
 from scripts.scorers import export as weights
 from scripts.scorers.examples import Example
 
-STEPS = ("train", "export", "calibrate", "recognition", "escalation")
+STEPS = ("train", "polish", "export", "calibrate", "recognition", "escalation")
 ROOT = Path(__file__).resolve().parents[2]
 UTTERANCES = ROOT / "tests" / "data" / "utterances"
 DIALOGUES = [ROOT / "tests" / "data" / "dialogues" / name for name in ("style_a.jsonl", "task_c.jsonl")]
 TASKS = ROOT / "tests" / "data" / "dialogues" / "task_c.jsonl"
 SEED = 20_240_611
+POLISHED = 5
+"""Epochs of the answers alone."""
 SETS = ("goemotions", "banking", "clinc")
 """The set of rated reviews is not among them: it is kept for calibration and for measuring."""
 
@@ -91,21 +94,40 @@ def new_network(folder: Path) -> tuple[Network, WordPiece]:
 
 
 def train(args: argparse.Namespace, folder: Path) -> None:
-    network, pieces = new_network(folder)
-    found = collected(args.data, args.without, args.share)
-    print(len(found), "turns:", dict(Counter(one.source for one in found)), flush=True)
-    texts = training.Texts(network, pieces)
-    before = args.work / "texts.pickle"
-    if before.exists():
-        texts.recall(before)
-    texts.read([text for one in found for text in (one.text, *(said for _, said in one.context))])
-    texts.keep(before)
-    print(len(texts.plain), "texts read", flush=True)
+    network, texts, found = _prepared(args, folder, args.share)
     if args.further:
         training.restore(network, args.further)
     kept = args.work / "network.pt"
     training.train(network, texts, found, args.epochs, SEED, args.minutes, kept)
     training.save(network, kept)
+
+
+def polish(args: argparse.Namespace, folder: Path) -> None:
+    network, texts, found = _prepared(args, folder, args.share)
+    kept = args.work / "network.pt"
+    training.restore(network, kept)
+    states = training.upper_states(network, texts, found)
+    training.polish(network, texts, states, found, POLISHED, SEED)
+    training.save(network, kept)
+
+
+def _prepared(
+    args: argparse.Namespace, folder: Path, part: float
+) -> tuple[Network, training.Texts, list[Example]]:
+    """MiniLM, what it makes of every text, and the examples."""
+    network, pieces = new_network(folder)
+    found = collected(args.data, args.without, part)
+    print(len(found), "turns:", dict(Counter(one.source for one in found)), flush=True)
+    texts = training.Texts(network, pieces)
+    before = args.work / "texts.pickle"
+    if before.exists():
+        texts.recall(before)
+    known = len(texts.plain)
+    texts.read([text for one in found for text in (one.text, *(said for _, said in one.context))])
+    if len(texts.plain) > known:
+        texts.keep(before)
+    print(len(texts.plain), "texts read", flush=True)
+    return network, texts, found
 
 
 def export(args: argparse.Namespace, folder: Path) -> None:
@@ -123,8 +145,9 @@ def calibrate(args: argparse.Namespace) -> None:
     reviews = [one for one in examples.amazon(args.data) if not calibrating.is_measured(one.group)]
     comments = list(examples.goemotions(args.data, dev=True))[:600]
     asked = [*spoken, *calibrating.rated_turns(TASKS)]
-    logits = calibrating.logits_of(reader, asked)
-    figures: dict[str, Any] = {"answers": calibrating.answer_lines(logits, asked)}
+    figures: dict[str, Any] = {
+        "answers": calibrating.answer_lines(calibrating.logits_of(reader, asked), asked)
+    }
     several = [*spoken * 4, *reviews[:700], *comments]
     figures |= calibrating.label_figures(calibrating.logits_of(reader, several), several)
     figures["likeness"] = calibrating.likeness_line(reader)
@@ -159,9 +182,9 @@ def main() -> None:
     torch.set_num_threads(1)
     for step in (step for step in STEPS if step in args.steps):
         print(f"== {step}", flush=True)
-        if step in ("train", "export"):
+        if step in ("train", "polish", "export"):
             folder = args.minilm or minilm.model_folder()
-            (train if step == "train" else export)(args, folder)
+            {"train": train, "polish": polish, "export": export}[step](args, folder)
         else:
             {"calibrate": calibrate, "recognition": recognition, "escalation": escalation}[step](args)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from audio_models.conversation import compared_with, facts_of
-from audio_models.reader import ANSWERS, LAYERS, SENTIMENTS, WIDTH, YES_NO, Earlier, Network
+from audio_models.reader import ANSWERS, LAYERS, RELATIONS, SENTIMENTS, WIDTH, YES_NO, Earlier, Network
 from audio_models.text import Plain, plain
 from audio_models.wordpiece import WordPiece
 from scripts.scorers.examples import Example
@@ -39,9 +39,17 @@ POSITIVE_WEIGHT = 1.5
 SCORE_WEIGHT = 0.7
 RANKING_WEIGHT = 0.5
 SMOOTHING = 0.05
+POLISH_RATE = 5e-4
+POLISH_BATCH = 128
+WARMING = 150
+"""Steps in which the learning rate rises."""
 KEPT_EACH = 500
 """Steps."""
 FIRST_YES = len(SENTIMENTS) + 1
+
+
+States = Mapping[str, NDArray[np.float16]]
+"""A text and its states [pieces, width]."""
 
 
 class Texts:
@@ -94,14 +102,17 @@ class Texts:
 
     def states(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Padded states under the trained layers and their mask."""
-        found = [self._states[text] for text in texts]
-        longest = max(map(len, found))
-        states = torch.zeros(len(found), longest, WIDTH)
-        there = torch.zeros(len(found), longest, dtype=torch.bool)
-        for row, one in enumerate(found):
-            states[row, : len(one)] = torch.from_numpy(one.astype(np.float32))
-            there[row, : len(one)] = True
-        return states, there
+        return _padded([self._states[text] for text in texts])
+
+
+def _padded(found: Sequence[NDArray[np.float16]]) -> tuple[Tensor, Tensor]:
+    longest = max(map(len, found))
+    states = torch.zeros(len(found), longest, WIDTH)
+    there = torch.zeros(len(found), longest, dtype=torch.bool)
+    for row, one in enumerate(found):
+        states[row, : len(one)] = torch.from_numpy(one.astype(np.float32))
+        there[row, : len(one)] = True
+    return states, there
 
 
 @dataclass(frozen=True)
@@ -159,9 +170,7 @@ def _negative_order(logits: Tensor, goal: Goals) -> Tensor:
 def _human_order(logits: Tensor, goal: Goals) -> Tensor:
     at = YES_NO.index("wants_human")
     known = goal.yes_weight[:, at] > 0
-    return _order(
-        logits[:, FIRST_YES + at], known & (goal.yes[:, at] > 0.5), known & (goal.yes[:, at] < 0.5)
-    )
+    return _order(logits[:, FIRST_YES + at], known & (goal.yes[:, at] > 0.5), known & (goal.yes[:, at] < 0.5))
 
 
 def _order(values: Tensor, above: Tensor, below: Tensor) -> Tensor:
@@ -180,7 +189,14 @@ def forward(network: Network, texts: Texts, batch: Sequence[Example]) -> tuple[T
     return logits, network.meaning(states, there)
 
 
-def _earlier(network: Network, texts: Texts, batch: Sequence[Example], relation: int) -> Earlier | None:
+def _earlier(
+    network: Network,
+    texts: Texts,
+    batch: Sequence[Example],
+    relation: int,
+    upper: States | None = None,
+) -> Earlier | None:
+    """The turns that this relation compares a batch with; `upper` are their states where they are known."""
     rows, said, facts = [], [], []
     for row, one in enumerate(batch):
         if not one.context:
@@ -197,10 +213,13 @@ def _earlier(network: Network, texts: Texts, batch: Sequence[Example], relation:
         facts.append(facts_of(texts.plain[one.text], texts.plain[text], cosine, len(one.context) - place))
     if not rows:
         return None
-    states, there = texts.states(said)
-    # The reader learns from the turn itself; through its context it would cost as much again.
-    with torch.no_grad():
-        states = network.reader(states, there, first=FROZEN)
+    if upper is not None:
+        states, there = _padded([upper[text] for text in said])
+    else:
+        states, there = texts.states(said)
+        # The reader learns from the turn itself; through its context it would cost as much again.
+        with torch.no_grad():
+            states = network.reader(states, there, first=FROZEN)
     return Earlier(torch.tensor(rows), states, there, torch.tensor(facts))
 
 
@@ -248,7 +267,7 @@ def train(
                 average.into_weights()
                 return
             for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * min(1.0, step / 150) * (1 - done)
+                group["lr"] = group["peak"] * min(1.0, step / WARMING) * (1 - done)
             logits, meaning = forward(network, texts, batch)
             wanted = torch.from_numpy(np.stack([texts.meaning(one.text) for one in batch]))
             apart = 1 - (meaning * wanted).sum(-1)
@@ -270,6 +289,72 @@ def train(
                     flush=True,
                 )
     average.into_weights()
+
+
+def polish(
+    network: Network, texts: Texts, states: States, examples: Sequence[Example], epochs: int, seed: int
+) -> None:
+    """Trains the answers alone, the reader as it is: with `states` computed once (`upper_states`), a step
+    costs a small part of what one of `train` does. What comparisons add stays as it is."""
+    rng = random.Random(seed)
+    added = _added(network, texts, states, examples)
+    weights = list(network.answers.parameters())
+    for weight in weights:
+        weight.requires_grad_(True)
+    optimiser = torch.optim.AdamW(weights, lr=POLISH_RATE, weight_decay=0.01)
+    average = Average(weights)
+    places = {id(one): row for row, one in enumerate(examples)}
+    steps = epochs * -(-len(examples) // POLISH_BATCH)
+    done, shown = 0, 0.0
+    for epoch in range(epochs):
+        for batch in batches(examples, rng, POLISH_BATCH):
+            for group in optimiser.param_groups:
+                group["lr"] = POLISH_RATE * (1 - done / (steps + 1))
+            rows = [places[id(one)] for one in batch]
+            logits, _ = network.answers(*_padded([states[one.text] for one in batch]))
+            loss = loss_of(logits + added[rows], goals(batch))
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            average.follow()
+            shown = 0.99 * shown + 0.01 * loss.item() if done else loss.item()
+            done += 1
+        print(f"polish {epoch} loss {shown:.3f}", flush=True)
+    average.into_weights()
+
+
+@torch.no_grad()
+def upper_states(network: Network, texts: Texts, examples: Sequence[Example]) -> States:
+    """What the network makes of each turn and its context."""
+    found: dict[str, NDArray[np.float16]] = {}
+    said = {text for one in examples for text in (one.text, *(other for _, other in one.context))}
+    order = sorted(said, key=len)
+    for at in range(0, len(order), 128):
+        part = order[at : at + 128]
+        states, there = texts.states(part)
+        states = network.reader(states, there, first=FROZEN)
+        for row, text in enumerate(part):
+            found[text] = states[row, : int(there[row].sum())].half().numpy()
+    return found
+
+
+@torch.no_grad()
+def _added(network: Network, texts: Texts, states: States, examples: Sequence[Example]) -> Tensor:
+    """What the comparisons add to the answers of each example."""
+    added = torch.zeros(len(examples), len(ANSWERS))
+    with_context = [row for row, one in enumerate(examples) if one.context]
+    for at in range(0, len(with_context), 128):
+        rows = torch.tensor(with_context[at : at + 128])
+        part = [examples[row] for row in rows]
+        ours, there = _padded([states[one.text] for one in part])
+        for relation in range(RELATIONS):
+            other = _earlier(network, texts, part, relation, states)
+            if other is not None:
+                more = network.comparisons[relation](
+                    ours[other.rows], there[other.rows], other.states, other.there, other.facts
+                )
+                added.index_add_(0, rows[other.rows], more)
+    return added
 
 
 class Average:
