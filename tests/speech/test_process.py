@@ -32,6 +32,7 @@ from voicewatch.processes.messages import (
     CloseStream,
     Heard,
     Hello,
+    LevelsSent,
     Message,
     OpenStream,
     RememberCalls,
@@ -112,8 +113,8 @@ class Media:
             self.heard_ms = message.upto_ms
             self.changed.set()
 
-    async def until_heard(self, at_ms: int) -> None:
-        async with asyncio.timeout(3):
+    async def until_heard(self, at_ms: int, within_s: float = 3) -> None:
+        async with asyncio.timeout(within_s):
             while self.heard_ms < at_ms:
                 self.changed.clear()
                 await self.changed.wait()
@@ -171,6 +172,24 @@ async def house(sockets: Sockets, engine: Transcriber | None) -> AsyncIterator[t
         await front.up()
         await media.open()
         yield front, media
+
+
+async def test_an_ai_that_tells_its_words_coming_back_is_nobodys_utterance(
+    sockets: Sockets, call_chunks: list[Chunk]
+) -> None:
+    """Only its loudness is sent; what comes on the customer's leg is the same, late and fainter."""
+    async with house(sockets, ScriptedTranscriber(["my", "internet", "is", "slow"])) as (front, media):
+        told: dict[str, Any] = {"call_id": "call", "seat_id": "ai", "role": Role.AI, "zero_mono_ns": 0}
+        media.link.tell(OpenStream(stream=9, levels_only=True, **told))
+        for first in range(0, len(call_chunks), 10):
+            some = call_chunks[first : first + 10]
+            levels = (
+                struct.pack("!HIb", 9, max(0, at_ms - 200), min(0, dbfs + 10)) for at_ms, _, _, dbfs in some
+            )
+            assert media.link.tell(LevelsSent(count=len(some)), b"".join(levels))
+            assert media.offer(some)
+        await media.until_heard(call_chunks[-1][0] - 2_000, within_s=15)
+        assert not front.all_of(UtteranceFinal)
 
 
 async def test_a_call_is_heard_shown_and_scored(sockets: Sockets, call_chunks: list[Chunk]) -> None:
