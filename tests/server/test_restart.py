@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -37,7 +38,12 @@ async def test_a_restarted_front_goes_on_with_the_call(house: House) -> None:
     house.says(call, "hello there")
     viewer = await house.watch(token)
     await until(lambda: viewer.messages[0]["calls"])
-    before = (await house.ask("GET", f"/api/calls/{call_id}", token)).json()
+    async with asyncio.timeout(5):
+        while True:
+            before = (await house.ask("GET", f"/api/calls/{call_id}", token)).json()
+            if all(seat["leg"] == "live" for seat in before["seats"]):
+                break
+            await asyncio.sleep(0.02)
     cursor = viewer.messages[0]["cursor"]
 
     await house.end("front")
