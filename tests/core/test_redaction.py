@@ -25,6 +25,7 @@ from voicewatch.core.events import (
     Revision,
     Role,
     Severity,
+    SpottedPhrase,
     UtteranceFinal,
     Word,
 )
@@ -338,6 +339,7 @@ FILLED: dict[str, Any] = {
     "text": CARD,
     "words": [Word(text=CARD, start_ms=0, end_ms=1)],
     "evidence": [Evidence(kind="k", quote=CARD, note=CARD)],
+    "spotted": [SpottedPhrase(phrase=CARD, start_ms=0, end_ms=1, confidence=0.5)],
     "briefing": Briefing(
         why_now=CARD,
         wants=CARD,

@@ -77,6 +77,7 @@ def _masked_utterance(event: UtteranceFinal, context: Context) -> dict[str, Any]
         "text": mask(event.text, spans),
         "words": _masked_words(event, spans),
         "mask": _labels(spans),
+        "spotted": _masked_value(event.spotted, ()),
     }
 
 
