@@ -35,6 +35,7 @@ WINDOW_UNIT_MS = 10
 PADDING_PAYS = 1.0
 """Padding up to a longer window pays while it adds no more audio than the shortest job has: a second costs
 the encoder what three or four tokens cost the decoder by itself (measured for tiny and base)."""
+LEARN_DEARER, LEARN_CHEAPER = 0.2, 0.5
 HUNG_LEAST_S, HUNG_UNKNOWN_S, HUNG_TIMES = 4.0, 15.0, 20.0
 """A decode hangs when it takes 20 times as long as they do, and 4 s; 15 s while none has been seen."""
 
@@ -179,8 +180,10 @@ class JobQueue:
             return False
         self.running.remove(batch)
         cost = (now_s - batch.taken_s) / batch.audio_s
-        known = self.seconds_per_audio_s
-        self.seconds_per_audio_s = cost if not known else 0.8 * known + 0.2 * cost
+        known = self.seconds_per_audio_s or cost
+        # What is dear is believed slowly, what is cheap soon: a first decode while others load says little.
+        share = LEARN_DEARER if cost > known else LEARN_CHEAPER
+        self.seconds_per_audio_s = known + share * (cost - known)
         return True
 
     def failed(self, job: Job, reason: str) -> None:
