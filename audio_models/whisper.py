@@ -38,6 +38,7 @@ from audio_models.api import (
 )
 from audio_models.guards import MAX_WORDS_PER_S, is_phantom, loop_start, normal_words, signal_flaw
 from audio_models.hardware import here
+from audio_models.word_edges import out_of_silence
 
 HOP = 160
 FULL_WINDOW = 3000
@@ -234,7 +235,7 @@ class WhisperTranscriber:
     def _heard(self, windows: Sequence[_Window]) -> list[Transcript]:
         """Transcripts of windows of one length, language and beam."""
         decoded = self._decode(windows)
-        words = self._align(decoded, [one.request.final for one in windows])
+        words = self._align(decoded, [one.request for one in windows])
         heard = [
             _final(one, said) if window.request.final else _partial(one, window.request.prefix)
             for one, window, said in zip(decoded, windows, words, strict=True)
@@ -269,9 +270,11 @@ class WhisperTranscriber:
     def _beam_of(self, request: DecodeRequest) -> int:
         return self._beam_size if request.final and request.thorough else 1
 
-    def _align(self, decoded: Sequence[_Decoded], wanted: Sequence[bool]) -> list[list[TranscriptWord]]:
-        """Word times and probabilities by cross-attention: a second pass of the decoder (~15 ms)."""
-        said = [at for at, one in enumerate(decoded) if wanted[at] and not _is_nothing(one)]
+    def _align(
+        self, decoded: Sequence[_Decoded], requests: Sequence[DecodeRequest]
+    ) -> list[list[TranscriptWord]]:
+        """Word times and probabilities of finals by cross-attention: the decoder once more (~15 ms)."""
+        said = [at for at, one in enumerate(decoded) if requests[at].final and not _is_nothing(one)]
         words: list[list[TranscriptWord]] = [[] for _ in decoded]
         if not said:
             return words
@@ -282,7 +285,8 @@ class WhisperTranscriber:
             [decoded[at].frames for at in said],
         )
         for at, aligned in zip(said, found, strict=True):
-            words[at] = _words([dict(word) for word in aligned], decoded[at].length)
+            placed = _words([dict(word) for word in aligned], decoded[at].length)
+            words[at] = out_of_silence(placed, requests[at].samples)
         return words
 
     # ------------------------------------------------------------ guards and self-test
