@@ -121,14 +121,6 @@ def leg_of(
 
 # ---------------------------------------------------------------- a model that costs what Whisper tiny costs
 
-_PREPROCESSOR = {
-    "feature_extractor_type": "WhisperFeatureExtractor",
-    "feature_size": 80,
-    "sampling_rate": RATE_HZ,
-    "hop_length": 160,
-    "chunk_length": 30,
-    "n_fft": 400,
-}
 _TEXT_TOKENS, _TIMES = 50_257, 1_501
 
 
@@ -140,14 +132,14 @@ def random_tiny(folder: Path) -> Path:
         return folder
     import torch
 
-    from scripts.tiny_whisper.export import _specification
+    from scripts.tiny_whisper.export import PREPROCESSOR, specification
     from scripts.tiny_whisper.model import Size, TinyWhisper
 
     tokenizer, listing = _tokenizer()
     torch.manual_seed(0)
     size = Size(width=384, heads=6, encoder_layers=4, decoder_layers=4)
     model = TinyWhisper(size, len(listing), 28, 40)
-    spec = _specification(model)
+    spec = specification(model)
     spec.register_vocabulary(listing)
     end = listing.index("<|endoftext|>")
     spec.config.suppress_ids = [end, *range(end + 1, len(listing))]
@@ -162,7 +154,7 @@ def random_tiny(folder: Path) -> Path:
         for path in Path(fresh).iterdir():
             path.replace(folder / path.name)
     (folder / "tokenizer.json").write_text(tokenizer)
-    (folder / "preprocessor_config.json").write_text(json.dumps(_PREPROCESSOR))
+    (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR))
     return folder
 
 

@@ -17,7 +17,7 @@ from .examples import ALPHABET, PHONES
 from .model import CrossAttention, FeedForward, SelfAttention, Size, TinyWhisper
 from .tokens import Vocabulary
 
-_PREPROCESSOR = {
+PREPROCESSOR = {
     "feature_extractor_type": "WhisperFeatureExtractor",
     "feature_size": 80,
     "sampling_rate": 16_000,
@@ -33,7 +33,7 @@ def export(folder: Path, size: Size, out: Path) -> None:
     model = TinyWhisper(size, vocabulary.size, len(ALPHABET) + 1, len(PHONES))
     model.load_state_dict(torch.load(folder / "model.pt", map_location="cpu", weights_only=True))
 
-    spec = _specification(model)
+    spec = specification(model)
     spec.register_vocabulary(vocabulary.listing())
     spec.config.suppress_ids = []
     spec.config.suppress_ids_begin = [vocabulary.blank]  # not the end: nothing is said in silence
@@ -43,7 +43,7 @@ def export(folder: Path, size: Size, out: Path) -> None:
     spec.optimize(quantization="int8")
     with tempfile.TemporaryDirectory() as fresh:
         spec.save(fresh)
-        (Path(fresh) / "preprocessor_config.json").write_text(json.dumps(_PREPROCESSOR, indent=1) + "\n")
+        (Path(fresh) / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=1) + "\n")
         shutil.copy(folder / "tokenizer.json", fresh)
         out.mkdir(parents=True, exist_ok=True)
         for path in Path(fresh).iterdir():
@@ -54,7 +54,7 @@ def _array(tensor: Tensor) -> np.ndarray:
     return np.ascontiguousarray(tensor.detach().numpy(), dtype=np.float32)
 
 
-def _specification(model: TinyWhisper) -> WhisperSpec:
+def specification(model: TinyWhisper) -> WhisperSpec:
     size = model.size
     encoder: Any = model.encoder  # nn.ModuleList forgets the types of its layers
     decoder: Any = model.decoder
