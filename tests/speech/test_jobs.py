@@ -284,3 +284,13 @@ def _batches(queue: JobQueue) -> list[Batch]:
 
 def _drain(queue: JobQueue) -> list[Job]:
     return [one for batch in _batches(queue) for one in batch.jobs]
+
+
+def test_what_costs_little_waits_little_for_company() -> None:
+    queue = JobQueue(max_batch=4, seconds_per_audio_s=0.01)
+    queue.add(job(Kind.FINAL, stream=2), 9.9)
+    taken(queue, 9.9)
+    queue.add(waiting(1, 1_000), 10.0)
+    assert queue.leaves_s(10.0) == pytest.approx(10.0 + 0.2 + 4 * 0.01), "0.2 ahead of its time"
+    queue.seconds_per_audio_s = 0.3
+    assert queue.leaves_s(10.0) == pytest.approx(10.0 + 0.2 + 0.2)

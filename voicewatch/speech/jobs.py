@@ -29,6 +29,8 @@ BATCH_BUDGET_S = 0.3
 """A batch expected to take longer would keep a final waiting that comes meanwhile."""
 SLOWER_PARTIALS_S = 2.0
 """Between two interim decodes of a leg when there is much to do."""
+PATIENCE_TIMES = 4.0
+"""A decode waits for company for at most four times what it costs by itself."""
 COMPANY_WITHIN_S = 1.5
 """A leg of which nothing was decoded for so long is no company to wait for."""
 WINDOW_UNIT_MS = 10
@@ -235,10 +237,15 @@ class JobQueue:
         """Beyond its time it waits only where another leg's words are to be expected."""
         spoke_s = [at_s for stream, at_s in self._served_s.items() if stream != job.stream]
         company = max(spoke_s, default=now_s - COMPANY_WITHIN_S) > now_s - COMPANY_WITHIN_S
-        leaves_s = job.asked_s + job.ahead_s + job.patience_s * company
+        leaves_s = job.asked_s + job.ahead_s + self._patience_s(job) * company
         if self._slowed(job):
             return max(leaves_s, self._served_s.get(job.stream, 0.0) + SLOWER_PARTIALS_S)
         return leaves_s
+
+    def _patience_s(self, job: Job) -> float:
+        """What costs little is not worth a long wait."""
+        cost_s = self._cost_s(job.length_ms / 1000)
+        return min(job.patience_s, PATIENCE_TIMES * cost_s) if cost_s else job.patience_s
 
     def _next_shown(self, now_s: float, company: Sequence[Job]) -> Job | None:
         """What is wanted for a leg whose turn it is."""
