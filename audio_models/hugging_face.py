@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -44,7 +45,7 @@ AROUSAL_OF = {
 """Of the classes that models know. A class's name is never told to anybody: how aroused it is, is."""
 
 
-class _Model:
+class _Model(ABC):
     """What both kinds share: the folder, its configuration, how its classes are named."""
 
     def __init__(self, named: str, kind: str) -> None:
@@ -65,8 +66,8 @@ class _Model:
             ) from None
         self.temperature = self._temperature()
 
-    def _load_reader(self, transformers: Any) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _load_reader(self, transformers: Any) -> Any: ...
 
     def _temperature(self) -> float | None:
         path = self.folder / CALIBRATION
@@ -148,8 +149,9 @@ class SentimentClassifier(_Model):
             return SentimentScore(score, "neutral", round(1 - abs(above - below), 3))
         if neutral >= max(below, above):
             return SentimentScore(score, "neutral", round(neutral, 3))
-        label, share = ("negative", below) if below > above else ("positive", above)
-        return SentimentScore(score, label, round(share, 3))  # type: ignore[arg-type]
+        if below > above:
+            return SentimentScore(score, "negative", round(below, 3))
+        return SentimentScore(score, "positive", round(above, 3))
 
 
 class ArousalClassifier(_Model):

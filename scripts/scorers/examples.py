@@ -118,9 +118,7 @@ def goemotions(data: Path, *, dev: bool = False) -> Iterator[Example]:
 
 def _comment_label(label: str, felt: list[float]) -> tuple[float, float, float]:
     """Beside an emotion that is no feeling (neutral, surprise), a feeling is a weak one."""
-    sure, plainly = one_hot(label), one_hot("neutral")
-    share = 0.3 if label != "neutral" and 0.0 in felt else 0.0
-    return tuple((1 - share) * one + share * other for one, other in zip(sure, plainly, strict=True))  # type: ignore[return-value]
+    return _weakened(label, 0.3 if label != "neutral" and 0.0 in felt else 0.0)
 
 
 def amazon(data: Path) -> Iterator[Example]:
@@ -222,9 +220,13 @@ def _told(header: tuple[str, ...]) -> dict[str, Any]:
 
 def _graded(label: str, score: float) -> tuple[float, float, float]:
     """A weak feeling is nearly none."""
-    weak = 0.2 if abs(score) == 1 else 0.0
-    shares = zip(one_hot(label), one_hot("neutral"), strict=True)
-    return tuple((1 - weak) * one + weak * other for one, other in shares)  # type: ignore[return-value]
+    return _weakened(label, 0.2 if abs(score) == 1 else 0.0)
+
+
+def _weakened(label: str, share: float) -> tuple[float, float, float]:
+    """`share` of it is neutral."""
+    negative, neutral, positive = ((1 - share) * one for one in one_hot(label))
+    return negative, neutral + share, positive
 
 
 def _customer(rng: random.Random, each: int) -> Iterator[Example]:

@@ -10,7 +10,7 @@ import pytest
 from tests.support.peers import level_at
 from voicewatch.media import rtp
 from voicewatch.media.backdrop import Backdrop
-from voicewatch.media.leg import Leg, deliver, seal_all
+from voicewatch.media.leg import Leg
 from voicewatch.media.mixer import Past
 from voicewatch.media.opus import CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary
 from voicewatch.media.room import WARM_CHUNKS, Room
@@ -89,7 +89,8 @@ class House:
                 leg.pcm[:] = (8_000 * np.sin(2 * np.pi * hz * at)).astype(np.int16)
             outgoing: list[tuple[Leg, bytes]] = []
             self.room.render(self.tick, outgoing)
-            deliver(seal_all(self.tick, outgoing, SLOT))
+            for leg, payload in outgoing:
+                leg.send(leg.seal(SLOT, self.tick, payload))
 
     def heard(self, leg: Leg) -> np.ndarray:
         decoder = Decoder(self.library)

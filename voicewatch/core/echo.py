@@ -39,7 +39,8 @@ COVERED = 0.8
 """... where so much of the speech that came has speech that was sent behind it."""
 COVERED_BELOW_DB = 25
 """Below the loudest chunk; what is fainter is a pause."""
-KEPT_TEXTS = 8
+KEPT_TEXTS, KEPT_WORDS = 8, 160
+"""What is said in TOLD_WITHIN_MS, spoken twice as fast as anybody speaks."""
 TOLD_WITHIN_MS = 20_000
 """The AI tells what it says before, while or after it says it."""
 
@@ -62,7 +63,7 @@ class EchoGuard:
 
     def said(self, at_ms: int, text: str) -> None:
         """The AI tells at `at_ms` what it says."""
-        self._said.append((at_ms, _words(text)))
+        self._said.append((at_ms, _words(text)[:KEPT_WORDS]))
 
     def is_echo(self, start_ms: int, end_ms: int) -> bool:
         """Whether the customer's leg held nothing but what was sent, in [start_ms, end_ms)."""

@@ -23,7 +23,7 @@ import structlog
 from voicewatch.core.events import MediaStatus
 from voicewatch.media.backdrop import Backdrop
 from voicewatch.media.departure import Departure
-from voicewatch.media.leg import QUIET_DBFS, Leg, Path, deliver, seal_all
+from voicewatch.media.leg import QUIET_DBFS, Leg, Path
 from voicewatch.media.loudness import Match, Speaker, amplify, powers
 from voicewatch.media.mixer import LevelMeter, Past, Pcm
 from voicewatch.media.opus import CHUNK_MS, CHUNK_SAMPLES, Decoder, Encoder, OpusLibrary
@@ -432,10 +432,27 @@ class Engine:
             except Exception as error:  # boundary: one call's trouble is its own
                 self.counters.failed_rooms += 1
                 log.error("media_room_failed", **fault(error))
-        sealed = seal_all(self.tick, outgoing, self._slots[0])
+        sealed = self._seal(outgoing)
         if self._departs:
             self._await_departure(due_ns)
-        deliver(sealed)
+        self._deliver(sealed)
+
+    def _seal(self, outgoing: list[tuple[Leg, bytes]]) -> list[tuple[Leg, bytes]]:
+        """Each leg's packet as it is sent. All are encrypted before any is sent: code stays in the cache."""
+        sealed: list[tuple[Leg, bytes]] = []
+        for leg, payload in outgoing:
+            try:
+                sealed.append((leg, leg.seal(self._slots[0], self.tick, payload)))
+            except Exception as error:  # boundary: one leg's trouble is its own
+                self._fail(leg, error)
+        return sealed
+
+    def _deliver(self, sealed: list[tuple[Leg, bytes]]) -> None:
+        for leg, packet in sealed:
+            try:
+                leg.send(packet)
+            except Exception as error:  # boundary: as above
+                self._fail(leg, error)
 
     def _await_departure(self, due_ns: int) -> None:
         ready_ns = time.monotonic_ns()
@@ -477,8 +494,11 @@ class Engine:
 
     def _send_reports(self, due_ns: int) -> None:
         for leg in self.legs[self.tick % _RTCP_EVERY_TICKS :: _RTCP_EVERY_TICKS]:
-            if leg.packets_out:
-                leg.send_report(self.tick, due_ns / 1e6)
+            try:
+                if leg.packets_out:
+                    leg.send_report(self.tick, due_ns / 1e6)
+            except Exception as error:  # boundary: as above
+                self._fail(leg, error)
 
     def _free_left(self) -> None:
         for leg in self._leaving:

@@ -399,6 +399,11 @@ class Leg:
         self.octets_out += octets
         return path.seal(slot, size)
 
+    def send(self, sealed: bytes) -> None:
+        """Send what `seal` has made; what was refused or not taken is counted."""
+        if not (sealed and self.path.send(sealed)):
+            self.unsent += 1
+
     def timestamp(self, tick: int) -> int:
         return (self._first_timestamp + tick * rtp.TICKS_PER_CHUNK) & 0xFFFFFFFF
 
@@ -417,15 +422,3 @@ class Leg:
                 self.path.cname,
             )
         )
-
-
-def seal_all(tick: int, outgoing: list[tuple[Leg, bytes]], slot: Slot) -> list[tuple[Leg, bytes]]:
-    """Each leg's packet, as it is sent. All are encrypted, then all are sent: the code stays in the cache."""
-    return [(leg, leg.seal(slot, tick, payload)) for leg, payload in outgoing]
-
-
-def deliver(sealed: list[tuple[Leg, bytes]]) -> None:
-    """Send each leg its packet."""
-    for leg, packet in sealed:
-        if not (packet and leg.path.send(packet)):
-            leg.unsent += 1

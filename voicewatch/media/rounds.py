@@ -123,7 +123,8 @@ class Rounds:
         """Once: the human who is waited for cannot be heard, and should know."""
         if attached.awaited_since_ms is None:
             attached.awaited_since_ms = at_ms
-        elif at_ms - attached.awaited_since_ms == MICROPHONE_SILENT_MS:
+        elif not attached.told_silent and at_ms - attached.awaited_since_ms >= MICROPHONE_SILENT_MS:
+            attached.told_silent = True
             self._report(
                 MicrophoneSilent(
                     call_id=call.call_id,

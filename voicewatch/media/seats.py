@@ -33,6 +33,7 @@ class Attachment:
         "lost_at_ms",
         "loud_chunks",
         "seat",
+        "told_silent",
         "watch",
     )  # fmt: skip
 
@@ -45,6 +46,7 @@ class Attachment:
         """Since when nothing comes from it; None while something does."""
         self.loud_chunks = 0
         self.awaited_since_ms: int | None = None
+        self.told_silent = False
 
     @property
     def is_proved(self) -> bool:
