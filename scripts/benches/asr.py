@@ -216,9 +216,9 @@ async def measure(
     ]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         host = [arguments.engine, model, str(arguments.step_ms), str(tokens_per_s), str(arguments.beam)]
-        async with Model(Path(folder), host) as process:
+        async with Model(Path(folder), host) as process, asyncio.TaskGroup() as tasks:
             cpu_s, began_s = process.cpu_s(), time.monotonic()
-            memory = asyncio.create_task(_watch_memory(process, arguments))
+            memory = tasks.create_task(_watch_memory(process, arguments))
             await speak(process, legs, arguments.seconds + TAIL_S, arguments.speed)
             await asyncio.sleep(1.0)
             wall_s = time.monotonic() - began_s
