@@ -1,15 +1,17 @@
 """The network of `audio_models.reader` as it is run: one turn at a time, its large matrices in 8 bits.
 
-A turn by itself needs no padding and no mask, and reads the same whatever else is read beside it. Activations
-are brought to 8 bits by turn, weights by row; that and as few steps as possible are what keeps a turn within
-a few milliseconds of one core. Training knows nothing of this: the figures are those of `reader.Network`.
+A turn by itself needs no padding and no mask, and reads the same whatever else is read beside it. Weights
+are in 8 bits by row, activations are brought there by turn or by piece; that and as few steps as possible
+are what keeps a turn within a few milliseconds of one core. Training knows nothing of this: the figures are
+those of `reader.Network`.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -21,13 +23,21 @@ from audio_models.reader import EPSILON, HEADS, LAYERS, RELATIONS, WIDTH
 
 Tensors = Mapping[str, Tensor]
 _SIZE = WIDTH // HEADS
-MARKS = 2
-"""Pieces that are no words: the start and the end."""
+_VECTOR = 16
+"""Numbers that a core works on at once."""
+
+
+@contextmanager
+def inference() -> Iterator[None]:
+    """What a TurnNetwork is called under. Without the second, torch asks each packed matrix whether it has a
+    multiplication of its own, and the answer, an exception, takes 20 us: as long as many a product."""
+    with torch.inference_mode(), torch._C.DisableTorchFunctionSubclass():
+        yield
 
 
 class TurnNetwork:
     """Reader, answers, meaning and comparisons from the arrays of `network.npz`. Call it under
-    `torch.inference_mode()`. Raises KeyError where an array is missing."""
+    `inference()`. Raises KeyError where an array is missing."""
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -44,14 +54,12 @@ class TurnNetwork:
 
     def read(self, numbers: Sequence[int]) -> Tensor:
         """Numbers of pieces, marks around them, to their states [pieces, width]."""
-        # Attention knows no order but that of the places: the two marks may stand at the end.
-        places = torch.tensor([*range(1, len(numbers) - 1), 0, len(numbers) - 1])
-        at = torch.tensor(numbers)[places]
+        at = torch.tensor(numbers)
         states = self._pieces[at].float().mul_(self._piece_steps[at].unsqueeze(-1))
-        states = self._norm(states.add_(self._places[places]))
+        states = self._norm(states.add_(self._places[: len(numbers)]))
         for layer in self._layers:
             states = layer(states)
-        return torch.cat([states[-2:-1], states[:-2], states[-1:]])
+        return states
 
     def meaning(self, states: Tensor) -> Tensor:
         """A unit vector whose cosine tells how alike two turns are in meaning."""
@@ -82,48 +90,74 @@ class _Int8Linear:
     """`y = x W^T + b` with W in 8 bits by output row and x in 8 bits as a whole."""
 
     def __init__(self, tensors: Tensors, prefix: str) -> None:
-        weight, scale = tensors[prefix + "weight"], tensors[prefix + "scale"].double()
-        with warnings.catch_warnings():
-            # PyTorch moves quantised tensors to a package of their own; the multiplication itself stays.
-            warnings.simplefilter("ignore", UserWarning)
-            rows = torch._make_per_channel_quantized_tensor(
-                weight, scale, torch.zeros(len(weight), dtype=torch.long), 0
-            )
-            self._packed = torch.ops.quantized.linear_prepack(rows, tensors[prefix + "bias"].float())
-        # Without VNNI two products of 8 bits overflow the sum they are added up in: 7 bits then.
-        self._narrow = not torch.cpu._is_vnni_supported()
+        self._packed = _packed(tensors, prefix, tensors[prefix + "bias"].float())
 
     def __call__(self, states: Tensor) -> Tensor:
-        found: Tensor = torch.ops.quantized.linear_dynamic(states, self._packed, self._narrow)
-        return found
+        return _product(states, self._packed)
+
+
+class _Int8LinearByPiece:
+    """The same with x in 8 bits by piece: pieces are brought to one size before, and taken back after.
+
+    The marks hold values many times those of words: brought to 8 bits together, words would lose half of
+    theirs.
+    """
+
+    def __init__(self, tensors: Tensors, prefix: str) -> None:
+        self._packed = _packed(tensors, prefix, None)
+        self._bias = tensors[prefix + "bias"].float()
+
+    def __call__(self, states: Tensor) -> Tensor:
+        size = states.abs().amax(1, True)
+        return torch.addcmul(self._bias, _product(states / size, self._packed), size)
+
+
+def _packed(tensors: Tensors, prefix: str, bias: Tensor | None) -> torch.ScriptObject:
+    weight, scale = tensors[prefix + "weight"], tensors[prefix + "scale"].double()
+    with warnings.catch_warnings():
+        # PyTorch moves quantised tensors to a package of their own; the multiplication itself stays.
+        warnings.simplefilter("ignore", UserWarning)
+        zeros = torch.zeros(len(weight), dtype=torch.long)
+        rows = torch._make_per_channel_quantized_tensor(weight, scale, zeros, 0)
+        packed: torch.ScriptObject = torch.ops.quantized.linear_prepack(rows, bias)
+    return packed
+
+
+_NARROW = not torch.cpu._is_vnni_supported()
+"""Without VNNI two products of 8 bits overflow the sum they are added up in: 7 bits then."""
+
+
+def _product(states: Tensor, packed: torch.ScriptObject) -> Tensor:
+    found: Tensor = torch.ops.quantized.linear_dynamic(states, packed, _NARROW)
+    return found
 
 
 class _Layer:
     """See `reader.Layer`."""
 
     def __init__(self, tensors: Tensors, prefix: str) -> None:
-        self._into, self._out, self._up, self._down = (
-            _Int8Linear(tensors, f"{prefix}{name}.") for name in ("into", "out", "up", "down")
-        )
+        self._into = _Int8Linear(tensors, prefix + "into.")
+        self._out = _Int8Linear(tensors, prefix + "out.")
+        self._up = _Int8LinearByPiece(tensors, prefix + "up.")
+        self._down = _Int8LinearByPiece(tensors, prefix + "down.")
         self._first_norm = _Norm(tensors, prefix + "first_norm.")
         self._second_norm = _Norm(tensors, prefix + "second_norm.")
 
     def __call__(self, states: Tensor) -> Tensor:
         pieces = len(states)
         query, key, value = self._into(states).view(pieces, 3, HEADS, _SIZE).permute(1, 2, 0, 3)
-        weights = torch.bmm(query, key.transpose(1, 2)).mul_(1 / math.sqrt(_SIZE)).softmax(-1)
+        weights = _softmax(torch.bmm(query, key.transpose(1, 2)).mul_(1 / math.sqrt(_SIZE)))
         seen = torch.bmm(weights, value).transpose(0, 1).reshape(pieces, WIDTH)
         states = self._first_norm(self._out(seen).add_(states))
-        # The marks hold values many times those of words: brought to 8 bits together, words would lose half
-        # of theirs (rounding moves a logit by 0.3 instead of 0.1).
-        words, marks = states[:-MARKS], states[-MARKS:]
-        judged = (
-            torch.cat([self._forward(words), self._forward(marks)]) if len(words) else self._forward(marks)
-        )
-        return self._second_norm(judged.add_(states))
+        return self._second_norm(self._down(functional.gelu(self._up(states))).add_(states))
 
-    def _forward(self, states: Tensor) -> Tensor:
-        return self._down(functional.gelu(self._up(states)))
+
+def _softmax(found: Tensor) -> Tensor:
+    """Over the last dimension. Of rows shorter than a vector torch takes ten times as long for it."""
+    if found.shape[-1] >= _VECTOR:
+        return found.softmax(-1)
+    weights = found.sub_(found.amax(-1, True)).exp_()
+    return weights.div_(weights.sum(-1, True))
 
 
 class _Comparison:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from audio_models.api import MissingModel
 from audio_models.conversation import Vector, compared_with, facts_of
-from audio_models.inference import TurnNetwork
+from audio_models.inference import TurnNetwork, inference
 from audio_models.reader import POSITIONS
 from audio_models.text import Plain, plain
 from audio_models.wordpiece import WordPiece
@@ -83,12 +83,12 @@ class TurnReader:
 
     def read(self, texts: Sequence[str]) -> list[ReadTurn]:
         """Each text as read; those known already cost nothing."""
-        with self._lock, torch.inference_mode():
+        with self._lock, inference():
             return self._read(texts)
 
     def answer(self, turns: Sequence[tuple[str, str, Sequence[tuple[str, str]]]]) -> list[Answered]:
         """For each (text, role, earlier turns as (role, text), oldest first): its answers in context."""
-        with self._lock, torch.inference_mode():
+        with self._lock, inference():
             found = []
             for text, role, context in turns:
                 *before, mine = self._read([*(said for _, said in context), text])
