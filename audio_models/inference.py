@@ -14,17 +14,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as functional
 from numpy.typing import NDArray
 from torch import Tensor
 
-from audio_models.reader import EPSILON, HEADS, LAYERS, RELATIONS, WIDTH
+from audio_models.reader import COMPARED, EPSILON, HEADS, LAYERS, RELATIONS, WIDTH
 
 Tensors = Mapping[str, Tensor]
 _SIZE = WIDTH // HEADS
-_VECTOR = 16
-"""Numbers that a core works on at once."""
 
 
 @contextmanager
@@ -41,9 +40,9 @@ class TurnNetwork:
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        self._pieces = tensors["reader.pieces.weight"]
-        self._piece_steps = tensors["reader.pieces.scale"]
-        self._places = tensors["reader.places.weight"].float()
+        self._pieces = arrays["reader.pieces.weight"]
+        self._piece_steps = arrays["reader.pieces.scale"][:, None]
+        self._places = arrays["reader.places.weight"].astype(np.float32)
         self._norm = _Norm(tensors, "reader.norm.")
         self._layers = [_Layer(tensors, f"reader.layers.{number}.") for number in range(LAYERS)]
         # What each answer looks at and what it sees there, in one multiplication.
@@ -54,9 +53,9 @@ class TurnNetwork:
 
     def read(self, numbers: Sequence[int]) -> Tensor:
         """Numbers of pieces, marks around them, to their states [pieces, width]."""
-        at = torch.tensor(numbers)
-        states = self._pieces[at].float().mul_(self._piece_steps[at].unsqueeze(-1))
-        states = self._norm(states.add_(self._places[: len(numbers)]))
+        at = np.array(numbers)
+        embedded = self._pieces[at] * self._piece_steps[at] + self._places[: len(at)]
+        states = self._norm(torch.from_numpy(embedded))
         for layer in self._layers:
             states = layer(states)
         return states
@@ -64,7 +63,7 @@ class TurnNetwork:
     def meaning(self, states: Tensor) -> Tensor:
         """A unit vector whose cosine tells how alike two turns are in meaning."""
         found = functional.linear(states.mean(0), *self._turn)
-        return found.div_(torch.linalg.vector_norm(found))
+        return found.div_(found.dot(found).sqrt_())
 
     def answers(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """(logits [answers], each piece's part of them [pieces, answers])."""
@@ -90,7 +89,8 @@ class _Int8Linear:
     """`y = x W^T + b` with W in 8 bits by output row and x in 8 bits as a whole."""
 
     def __init__(self, tensors: Tensors, prefix: str) -> None:
-        self._packed = _packed(tensors, prefix, tensors[prefix + "bias"].float())
+        bias = tensors[prefix + "bias"].float()
+        self._packed = _packed(tensors[prefix + "weight"], tensors[prefix + "scale"], bias)
 
     def __call__(self, states: Tensor) -> Tensor:
         return _product(states, self._packed)
@@ -104,7 +104,7 @@ class _Int8LinearByPiece:
     """
 
     def __init__(self, tensors: Tensors, prefix: str) -> None:
-        self._packed = _packed(tensors, prefix, None)
+        self._packed = _packed(tensors[prefix + "weight"], tensors[prefix + "scale"], None)
         self._bias = tensors[prefix + "bias"].float()
 
     def __call__(self, states: Tensor) -> Tensor:
@@ -112,15 +112,21 @@ class _Int8LinearByPiece:
         return torch.addcmul(self._bias, _product(states / size, self._packed), size)
 
 
-def _packed(tensors: Tensors, prefix: str, bias: Tensor | None) -> torch.ScriptObject:
-    weight, scale = tensors[prefix + "weight"], tensors[prefix + "scale"].double()
+def _packed(weight: Tensor, scale: Tensor, bias: Tensor | None) -> torch.ScriptObject:
+    """`weight` in 8 bits, a `scale` for each row."""
     with warnings.catch_warnings():
         # PyTorch moves quantised tensors to a package of their own; the multiplication itself stays.
         warnings.simplefilter("ignore", UserWarning)
         zeros = torch.zeros(len(weight), dtype=torch.long)
-        rows = torch._make_per_channel_quantized_tensor(weight, scale, zeros, 0)
+        rows = torch._make_per_channel_quantized_tensor(weight, scale.double(), zeros, 0)
         packed: torch.ScriptObject = torch.ops.quantized.linear_prepack(rows, bias)
     return packed
+
+
+def _rounded(weight: Tensor, bias: Tensor) -> torch.ScriptObject:
+    """`weight` brought to 8 bits."""
+    scale = weight.abs().amax(1).clamp_min(1e-8) / 127
+    return _packed((weight / scale[:, None]).round().to(torch.int8), scale, bias)
 
 
 _NARROW = not torch.cpu._is_vnni_supported()
@@ -145,48 +151,41 @@ class _Layer:
 
     def __call__(self, states: Tensor) -> Tensor:
         pieces = len(states)
-        query, key, value = self._into(states).view(pieces, 3, HEADS, _SIZE).permute(1, 2, 0, 3)
-        weights = _softmax(torch.bmm(query, key.transpose(1, 2)).mul_(1 / math.sqrt(_SIZE)))
-        seen = torch.bmm(weights, value).transpose(0, 1).reshape(pieces, WIDTH)
-        states = self._first_norm(self._out(seen).add_(states))
+        heads = self._into(states).view(1, pieces, 3 * HEADS, _SIZE).transpose(1, 2)
+        query, key, value = heads.chunk(3, 1)
+        seen = functional.scaled_dot_product_attention(query, key, value).transpose(1, 2)
+        states = self._first_norm(self._out(seen.reshape(pieces, WIDTH)).add_(states))
         return self._second_norm(self._down(functional.gelu(self._up(states))).add_(states))
-
-
-def _softmax(found: Tensor) -> Tensor:
-    """Over the last dimension. Of rows shorter than a vector torch takes ten times as long for it."""
-    if found.shape[-1] >= _VECTOR:
-        return found.softmax(-1)
-    weights = found.sub_(found.amax(-1, True)).exp_()
-    return weights.div_(weights.sum(-1, True))
 
 
 class _Comparison:
     """See `reader.Comparison`. Words and what stands for them over there are judged as a pair
-    [w, a, w - a, w * a]; by what of it is linear in w and in a, that is three small multiplications."""
+    [w, a, w - a, w * a]; of what of it is linear in w and in a, each turn has its own share."""
 
     def __init__(self, tensors: Tensors, prefix: str) -> None:
-        self._align = tensors[prefix + "align.weight"].float() / math.sqrt(WIDTH)
+        align = tensors[prefix + "align.weight"].float() / math.sqrt(WIDTH)
         word, aligned, apart, product = tensors[prefix + "compare.weight"].float().chunk(4, 1)
-        self._of_both = torch.cat([word + apart, aligned - apart])
-        self._product = product.contiguous()
-        self._bias = tensors[prefix + "compare.bias"].float()
+        shares = torch.cat([word + apart, aligned - apart])
+        bias = torch.cat([tensors[prefix + "compare.bias"].float(), torch.zeros(COMPARED)])
+        self._ours = _rounded(torch.cat([align, shares]), torch.cat([torch.zeros(WIDTH), bias]))
+        self._theirs = _rounded(shares, bias)
+        self._product = product.t().contiguous()
         self._judge = tensors[prefix + "judge.weight"].float()
 
     def __call__(self, ours: Tensor, theirs: Tensor, facts: Sequence[float]) -> Tensor:
-        affinity = functional.linear(ours, self._align) @ theirs.t()
-        our_word, our_aligned = functional.linear(ours, self._of_both).chunk(2, 1)
-        their_word, their_aligned = functional.linear(theirs, self._of_both).chunk(2, 1)
+        sought, our_word, our_aligned = torch.split_with_sizes(
+            _product(ours, self._ours), (WIDTH, COMPARED, COMPARED), 1
+        )
+        their_word, their_aligned = _product(theirs, self._theirs).chunk(2, 1)
+        affinity = sought @ theirs.t()
         forth, back = affinity.softmax(1), affinity.t().softmax(1)
         found = [
-            *self._pooled(ours, forth @ theirs, our_word, forth @ their_aligned),
-            *self._pooled(theirs, back @ ours, their_word, back @ our_aligned),
+            *self._pooled(ours, forth @ theirs, torch.addmm(our_word, forth, their_aligned)),
+            *self._pooled(theirs, back @ ours, torch.addmm(their_word, back, our_aligned)),
             torch.tensor(facts),
         ]
         return functional.linear(torch.cat(found), self._judge)
 
-    def _pooled(
-        self, words: Tensor, aligned: Tensor, of_word: Tensor, of_aligned: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        linear = torch.addmm(self._bias, words * aligned, self._product.t()).add_(of_word).add_(of_aligned)
-        seen = functional.gelu(linear)
+    def _pooled(self, words: Tensor, aligned: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
+        seen = functional.gelu(torch.addmm(shares, aligned.mul_(words), self._product))
         return seen.mean(0), seen.amax(0)
