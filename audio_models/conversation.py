@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio_models.lexicon import NEGATIONS
-from audio_models.text import Plain, content_words
+from audio_models.text import Plain
 
 REMEMBERED_TURNS = 8
 """Turns back that a repeat or a contradiction is looked for."""
@@ -45,13 +45,12 @@ def compared_with(
 def facts_of(ours: Plain, theirs: Plain, cosine: float, turns_ago: int) -> tuple[float, ...]:
     """The FACTS of a pair: likeness in meaning and in words, shared numbers, one negated and the other not,
     how long ago, and whether the earlier one asked something."""
-    mine = [token.word for token in ours.tokens]
-    other = [token.word for token in theirs.tokens]
+    mine, other = ours.words, theirs.words
     return (
         cosine,
-        _common(content_words(mine), content_words(other)),
+        _common(ours.content, theirs.content),
         _common(_numbers(mine), _numbers(other)),
-        float(bool(NEGATIONS & set(mine)) != bool(NEGATIONS & set(other))),
+        float(NEGATIONS.isdisjoint(mine) != NEGATIONS.isdisjoint(other)),
         turns_ago / REMEMBERED_TURNS,
         float(any(word in _ASKING for word in other[:2])),
     )

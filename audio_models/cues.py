@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from audio_models.api import Span
 from audio_models.lexicon import COMPLAINTS, NEGATIONS
-from audio_models.text import Plain
+from audio_models.text import Patterns, Plain
 
 _WHO = (
     r"(?:person|persons|people|human|humans|human being|agent|agents|representative|representatives|rep|operator"
@@ -136,10 +136,9 @@ SIDES: dict[str, frozenset[str]] = {
 """Who a cue is looked for in; those not named, in everybody."""
 
 _COMPILED = {
-    cue: tuple((re.compile(rf"(?:{pattern})(?!\w)"), value) for pattern, value in patterns)
-    for cue, patterns in _PATTERNS.items()
+    cue: Patterns(patterns, before=r"(?<![^ ])", after=r"(?!\w)") for cue, patterns in _PATTERNS.items()
 }
-_ASKS_COMPILED = tuple((re.compile(rf"\b(?:{pattern})(?!\w)"), value) for pattern, value in _ASKS)
+_ASKS_COMPILED = Patterns(_ASKS, before=r"\b", after=r"(?!\w)")
 _NEW_CLAUSE = frozenset({"i", "but", "so", "just", "please", "let", "then", "because", "and", "want", "we"})
 _WANTING = frozenset({"want", "need", "like", "have"})
 
@@ -158,17 +157,11 @@ def find_cues(said: Plain, role: str) -> list[Cue]:
     found = []
     for name, patterns in _COMPILED.items():
         if role in SIDES.get(name, frozenset({role})):
-            cue = _best(name, said, [(match, value) for pattern, value in patterns
-                                     for match in _at_words(pattern, said)])  # fmt: skip
+            cue = _best(name, said, patterns.find(said.joined))
             found += [cue] if cue else []
     if role == "customer":
         found += [cue for cue in (_wants_human(said), _complaint(said)) if cue]
     return found
-
-
-def _at_words(pattern: re.Pattern[str], said: Plain) -> list[re.Match[str]]:
-    starts = frozenset(said.offsets)
-    return [match for match in pattern.finditer(said.joined) if match.start() in starts]
 
 
 def _best(name: str, said: Plain, matches: list[tuple[re.Match[str], float]]) -> Cue | None:
@@ -192,8 +185,7 @@ def _best(name: str, said: Plain, matches: list[tuple[re.Match[str], float]]) ->
 def _wants_human(said: Plain) -> Cue | None:
     matches = [
         (match, value)
-        for pattern, value in _ASKS_COMPILED
-        for match in pattern.finditer(said.joined)
+        for match, value in _ASKS_COMPILED.find(said.joined)
         if not _is_negated(said, match.start())
     ]
     matches += [(match, 0.9) for match in [_BARE_ASK.search(said.joined)] if match]
@@ -219,6 +211,5 @@ def _complaint(said: Plain) -> Cue | None:
     return _best(
         "complaint",
         said,
-        [(match, min(1.0, -value / 2.6)) for pattern, value, _ in COMPLAINTS
-         for match in pattern.finditer(said.joined)],
-    )  # fmt: skip
+        [(match, min(1.0, -value / 2.6)) for match, (value, _) in COMPLAINTS.find(said.joined)],
+    )

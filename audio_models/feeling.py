@@ -51,7 +51,8 @@ class _Hit:
 
 def word_feeling(said: Plain) -> tuple[WordFeeling, list[Span]]:
     """What these words say by themselves, and the spans (of the original text) that say it."""
-    hits = _mask_courtesy(_phrases(said) + _words(said))
+    phrases = _phrases(said)
+    hits = _mask_courtesy(phrases + _words(said, phrases))
     hits = _weigh_clauses(said, hits)
     positive = sum(hit.value for hit in hits if hit.value > 0)
     negative = -sum(hit.value for hit in hits if hit.value < 0)
@@ -65,17 +66,16 @@ def word_feeling(said: Plain) -> tuple[WordFeeling, list[Span]]:
 
 def _phrases(said: Plain) -> list[_Hit]:
     found: list[_Hit] = []
-    for pattern, value, note in (*PRAISE, *COMPLAINTS):
-        for match in pattern.finditer(said.joined):
-            if not any(hit.start < match.end() and match.start() < hit.end for hit in found):
-                found.append(_Hit(match.start(), match.end(), value, note))
+    for match, (value, note) in (*PRAISE.find(said.joined), *COMPLAINTS.find(said.joined)):
+        if not any(hit.start < match.end() and match.start() < hit.end for hit in found):
+            found.append(_Hit(match.start(), match.end(), value, note))
     return found
 
 
-def _words(said: Plain) -> list[_Hit]:
+def _words(said: Plain, phrases: list[_Hit]) -> list[_Hit]:
     taken = [match.span() for match in FORMULAS.finditer(said.joined)]
-    taken += [(hit.start, hit.end) for hit in _phrases(said)]
-    words = [token.word for token in said.tokens]
+    taken += [(hit.start, hit.end) for hit in phrases]
+    words = said.words
     found = []
     for at, word in enumerate(words):
         start = said.offsets[at]
@@ -83,7 +83,7 @@ def _words(said: Plain) -> list[_Hit]:
         if value is None or any(low <= start < high for low, high in taken):
             continue
         # A leading "no" answers a question, it does not negate what follows.
-        before = words[max(words[:1] == ["no"], at - NEGATION_REACH) : at]
+        before = words[max(words[:1] == ("no",), at - NEGATION_REACH) : at]
         note = ""
         for earlier in before[-2:]:
             value *= BOOSTERS.get(earlier, 1.0)

@@ -8,6 +8,7 @@ numbers are no other language.
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 
 from audio_models.text import Plain
 
@@ -49,25 +50,32 @@ _FOREIGN: dict[str, frozenset[str]] = {
         " evet hayır çok",
     }.items()
 }
+_LANGUAGES_OF = {
+    word: tuple(language for language, small in _FOREIGN.items() if word in small)
+    # What both know ("me", "a", "no") tells nothing.
+    for word in frozenset().union(*_FOREIGN.values()) - _ENGLISH
+}
 _LATIN_SHARE = 0.5
 
 
 def foreign_language(said: Plain) -> str | None:
     """The language these words seem to be in, if it is not English; None if they may be English."""
-    letters = [sign for token in said.tokens for sign in token.word if sign.isalpha()]
-    latin = sum(unicodedata.name(sign, "").startswith("LATIN") for sign in letters)
-    if letters and latin < _LATIN_SHARE * len(letters):
-        return unicodedata.name(letters[0], "UNKNOWN").split()[0].title()
-    words = [token.word for token in said.tokens]
-    if len(words) < 3:
+    script = _script(said)
+    if script or len(said.words) < 3:
+        return script
+    english = sum(word in _ENGLISH for word in said.words)
+    hits = Counter(language for word in said.words for language in _LANGUAGES_OF.get(word, ()))
+    # Of as many, the first of the list.
+    name = max(_FOREIGN, key=lambda language: hits[language])
+    return name if hits[name] >= max(2, english + 1, 0.25 * len(said.words)) else None
+
+
+def _script(said: Plain) -> str | None:
+    """What most of it is written in, if that is not Latin."""
+    if said.joined.isascii():
         return None
-    # What both languages know ("me", "a", "no") tells nothing.
-    english = sum(word in _ENGLISH for word in words)
-    name, hits = max(
-        (
-            (name, sum(word in small and word not in _ENGLISH for word in words))
-            for name, small in _FOREIGN.items()
-        ),
-        key=lambda pair: pair[1],
-    )
-    return name if hits >= 2 and hits > english and hits >= 0.25 * len(words) else None
+    letters = [sign for sign in said.joined if sign.isalpha()]
+    latin = sum(unicodedata.name(sign, "").startswith("LATIN") for sign in letters)
+    if latin >= _LATIN_SHARE * len(letters):
+        return None
+    return unicodedata.name(letters[0], "UNKNOWN").split()[0].title()

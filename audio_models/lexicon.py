@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from audio_models.text import Patterns
+
 _BY_WEIGHT: dict[float, str] = {
     -4: "disgusting atrocious scam fraud hate hated despise furious outrageous appalling abysmal worst evil vile",
     -3.2: "terrible horrible awful useless ridiculous unacceptable pathetic disgrace disgraceful garbage rubbish"
@@ -57,8 +59,9 @@ BOOSTERS = dict.fromkeys(
 """Words that make the next one stronger or weaker."""
 
 
-def _compile(*pairs: tuple[str, float, str]) -> tuple[tuple[re.Pattern[str], float, str], ...]:
-    return tuple((re.compile(rf"\b(?:{pattern})\b"), weight, note) for pattern, weight, note in pairs)
+def _compile(*phrases: tuple[str, float, str]) -> Patterns[tuple[float, str]]:
+    """Each worth its weight and a note."""
+    return Patterns([(phrase, (weight, note)) for phrase, weight, note in phrases], before=r"\b", after=r"\b")
 
 
 _TIMES = r"(?:second|third|fourth|fifth|sixth|tenth|hundredth|2nd|3rd|4th|5th|\d+th)"

@@ -112,7 +112,7 @@ class TurnReader:
         return turns
 
     def _encode(self, said: Plain) -> ReadTurn:
-        pieces = self._pieces.cut([token.word for token in said.tokens], POSITIONS)
+        pieces = self._pieces.cut(said.words, POSITIONS)
         states = self._network.read(pieces.numbers)
         logits, parts = self._network.answers(states)
         meaning = self._network.meaning(states).numpy()

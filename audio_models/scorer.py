@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from audio_models.api import EscalationNeed, ScoreRequest, Scores, Span, UncertaintyScore
-from audio_models.calibration import load_calibration
+from audio_models.calibration import Line, load_calibration
 from audio_models.cues import Cue, find_cues
 from audio_models.escalation import TurnSigns, judge
 from audio_models.evidence import carried_by
@@ -65,6 +67,11 @@ WEIGHTS = {"recognition": 0.4, "speaker": 0.9, "dialogue": 0.8}
 AI_WEIGHTS = {"recognition": 0.4, "speaker": 0.3, "dialogue": 0.3}
 """Of an AI the network says as a whole whether its turn should stand; the parts say why."""
 _AT = {name: place for place, name in enumerate(ANSWERS)}
+_OWN_CUES = {
+    side: [(_AT[answer], cue) for answer, cue in cues.items() if answer not in CONTEXT_ANSWERS]
+    for side, cues in CUE_OF_ANSWER.items()
+}
+"""Places of the answers that a turn gives by its own words, and their cues."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,9 @@ class ReadingScorer:
         self._calibration = load_calibration(folder)
         self.escalation_model = self._calibration.escalation
         self._with_words = with_words
+        lines = [self._calibration.answers.get(name, Line()) for name in ANSWERS]
+        self._slopes = np.array([line.slope for line in lines], np.float32)
+        self._offsets = np.array([line.offset for line in lines], np.float32)
 
     def score(self, request: ScoreRequest) -> Scores:
         """Sentiment, uncertainty, cues and need of a person, each or the reason why not."""
@@ -199,27 +209,26 @@ class ReadingScorer:
         return self._conversation(judged, 5 * math.tanh(float(answered.logits[_AT["score"]])))
 
     def _conversation(self, judged: _Judged, score: float) -> list[TurnSigns]:
-        """Earlier turns are judged by their own words, as they were read."""
-        turns: list[TurnSigns] = []
-        said: dict[str, list[ReadTurn]] = {}
-        for role, read in judged.answered.earlier:
-            before = said.setdefault(role, [])
-            turns.append(self._signs(_side(role), read, before))
-            before.append(read)
         now = TurnSigns("customer", score, judged.cues["repeat"], judged.cues)
-        return [*turns, now]
+        return [*self._before(judged.answered.earlier), now]
 
-    def _signs(self, role: str, read: ReadTurn, before: Sequence[ReadTurn]) -> TurnSigns:
-        cosine = max((float(read.meaning @ other.meaning) for other in before), default=0.0)
-        signs = {
-            cue: self._calibration.answers[answer].probability(float(read.own[_AT[answer]]))
-            for answer, cue in CUE_OF_ANSWER[role].items()
-            if answer not in CONTEXT_ANSWERS
-        }
-        score = 5 * math.tanh(float(read.own[_AT["score"]])) if role == "customer" else 0.0
-        return TurnSigns(
-            role, score, repeats(read.said, self._calibration.likeness.probability(cosine)), signs
-        )
+    def _before(self, earlier: Sequence[tuple[str, ReadTurn]]) -> Iterator[TurnSigns]:
+        """Earlier turns are judged by their own words, as they were read."""
+        if not earlier:
+            return
+        own = np.stack([read.own for _, read in earlier])
+        meanings = np.stack([read.meaning for _, read in earlier])
+        chances = (0.5 + 0.5 * np.tanh(0.5 * (own * self._slopes + self._offsets))).tolist()
+        cosines = (meanings @ meanings.T).tolist()
+        for at, (role, read) in enumerate(earlier):
+            side = _side(role)
+            nearest = max((cosines[at][one] for one in range(at) if earlier[one][0] == role), default=0.0)
+            yield TurnSigns(
+                side,
+                5 * math.tanh(own[at, _AT["score"]]) if side == "customer" else 0.0,
+                repeats(read.said, self._calibration.likeness.probability(nearest)),
+                {cue: chances[at][place] for place, cue in _OWN_CUES[side]},
+            )
 
     # ------------------------------------------------------------ evidence
 

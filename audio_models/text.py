@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
+Worth = TypeVar("Worth")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 _UNSPELLED = {
@@ -48,6 +51,16 @@ class Plain:
     offsets: tuple[int, ...]
     """Where each token begins in `joined`."""
 
+    @functools.cached_property
+    def words(self) -> tuple[str, ...]:
+        """Without their places."""
+        return tuple(token.word for token in self.tokens)
+
+    @functools.cached_property
+    def content(self) -> frozenset[str]:
+        """The words that carry meaning, roughly stemmed: for telling a repeat from a new thing."""
+        return frozenset(_stem(word) for word in self.words if word not in _COMMON)
+
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Characters of the original text for characters [start, end) of `joined`."""
         touched = [
@@ -75,9 +88,23 @@ def plain(text: str) -> Plain:
     return Plain(tuple(tokens), " ".join(token.word for token in tokens), tuple(offsets))
 
 
-def content_words(words: list[str]) -> frozenset[str]:
-    """The words that carry meaning, roughly stemmed: for telling a repeat from a new thing."""
-    return frozenset(_stem(word) for word in words if word not in _COMMON)
+class Patterns(Generic[Worth]):
+    """Regular expressions over `Plain.joined`, each with what it is worth.
+
+    They are looked for all at once before one by one: most turns hold none of them.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, Worth]], *, before: str, after: str) -> None:
+        """`before` and `after`: what each match must stand between, as expressions of no width."""
+        whole = [(f"(?:{pattern}){after}", worth) for pattern, worth in pairs]
+        self._any = re.compile(f"{before}(?:{'|'.join(pattern for pattern, _ in whole)})")
+        self._each = tuple((re.compile(before + pattern), worth) for pattern, worth in whole)
+
+    def find(self, joined: str) -> list[tuple[re.Match[str], Worth]]:
+        """Matches in the order of the expressions."""
+        if not self._any.search(joined):
+            return []
+        return [(match, worth) for pattern, worth in self._each for match in pattern.finditer(joined)]
 
 
 def _stem(word: str) -> str:

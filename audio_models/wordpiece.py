@@ -39,7 +39,7 @@ class WordPiece:
         numbers: list[int] = []
         places: list[int] = []
         for place, word in enumerate(words):
-            found = [number for part in _PARTS.findall(_bare(word)) for number in self._word(part)]
+            found = self._numbers_of(word)
             numbers += found
             places += [place] * len(found)
         room = limit - 2
@@ -49,6 +49,11 @@ class WordPiece:
             numbers = numbers[:head] + numbers[tail:]
             places = places[:head] + places[tail:]
         return Pieces((self._start, *numbers, self._end), (-1, *places, -1))
+
+    def _numbers_of(self, word: str) -> list[int]:
+        if word.isascii() and word.isalnum() and len(word) <= MAX_WORD and word in self._numbers:
+            return [self._numbers[word]]
+        return [number for part in _PARTS.findall(_bare(word)) for number in self._word(part)]
 
     def _word(self, word: str) -> list[int]:
         if len(word) > MAX_WORD:

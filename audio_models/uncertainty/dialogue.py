@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from audio_models.api import ScoreRequest, Span
-from audio_models.text import Plain, content_words, plain
+from audio_models.text import Plain, plain
 from audio_models.uncertainty.recognition import total_doubt
 
 REPEAT_AT = 0.5
@@ -34,7 +34,7 @@ WEIGHTS = {
 
 def repeats(said: Plain, likeness: float) -> float:
     """The probability that an earlier turn is said again; of a word or two it cannot be told."""
-    return likeness if len(content_words([token.word for token in said.tokens])) >= 2 else 0.0
+    return likeness if len(said.content) >= 2 else 0.0
 
 
 def score_dialogue(
@@ -81,7 +81,7 @@ def is_silent_answer(request: ScoreRequest) -> bool:
 
 def asks(text: str) -> bool:
     """Whether this is a question, by its words: recognised text has no question mark."""
-    words = [token.word for token in plain(text).tokens]
+    words = plain(text).words
     return bool(words) and ("?" in text or words[0] in _ASKING or any(word in _MID for word in words[1:]))
 
 

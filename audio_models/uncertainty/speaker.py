@@ -13,7 +13,7 @@ MOST = 0.45
 def hesitation(said: Plain) -> tuple[float, list[Span]]:
     """0..MOST from fillers and restarts per word, with the words."""
     spans = []
-    words = [token.word for token in said.tokens]
+    words = said.words
     for at, token in enumerate(said.tokens):
         restarted = at > 0 and words[at - 1] == token.word and not token.word.isdigit()
         if token.word in FILLERS or restarted:
