@@ -8,21 +8,7 @@ from hypothesis import strategies as st
 from audio_models.cues import _ASKS
 from audio_models.text import Patterns
 
-WORDS = [
-    "i",
-    "want",
-    "to",
-    "speak",
-    "with",
-    "your",
-    "manager",
-    "a",
-    "human",
-    "get",
-    "me",
-    "someone",
-    "please",
-]
+WORDS = "i want to speak with your manager a human get me someone please".split()  # noqa: SIM905
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join))
