@@ -43,7 +43,7 @@ _REASONS = {
     "ai_policy",
     "dead_air",
 }
-_STYLES = ("style_a", "style_b")
+_STYLES = {"style_a": 36, "style_b": 36, "style_f": 60}  # and how many dialogues
 _DOUBT = re.compile(r"\b(do(es)?n't know|dunno|idk|pata( hi)? nahi)\b", re.I)
 _NEAR = 0.6  # share of words in common above which two lines count as one
 
@@ -188,7 +188,7 @@ def test_not_knowing_is_as_often_certain_as_uncertain(part: str) -> None:
 @pytest.mark.parametrize("style", _STYLES)
 def test_dialogues_are_well_formed(style: str) -> None:
     rows = _dialogues(style)
-    assert len({row["id"] for row in rows}) == len(rows) == 36
+    assert len({row["id"] for row in rows}) == len(rows) == _STYLES[style]
     for row in rows:
         turns, labels = row["turns"], row["labels"]
         assert row["kind"] in {"escalate", "ordinary", "looks_bad_but_fine"}, row["id"]
@@ -211,7 +211,7 @@ def test_each_style_of_dialogue_holds_every_reason_and_calls_that_only_look_bad(
     assert {reason for row in rows for reason in row["labels"]["reasons"]} == _REASONS
     kinds = Counter(row["kind"] for row in rows)
     assert kinds["looks_bad_but_fine"] >= 6
-    assert 0.5 <= kinds["escalate"] / len(rows) <= 0.6
+    assert 0.4 <= kinds["escalate"] / len(rows) <= 0.6
 
 
 @pytest.mark.parametrize("style", _STYLES)
@@ -232,8 +232,8 @@ def test_dead_air_is_in_the_times() -> None:
                 assert sum(silence >= 10_000 for silence in silences) >= 2, row["id"]
 
 
-def test_the_two_styles_of_dialogue_share_no_line() -> None:
-    one, other = (
+def test_the_styles_of_dialogue_share_no_line() -> None:
+    said = [
         {
             " ".join(_words(turn["text"]))
             for row in _dialogues(style)
@@ -241,8 +241,8 @@ def test_the_two_styles_of_dialogue_share_no_line() -> None:
             if len(turn["text"]) > 25
         }
         for style in _STYLES
-    )
-    assert not one & other
+    ]
+    assert not [one & other for one, other in combinations(said, 2) if one & other]
 
 
 @pytest.mark.parametrize("name", _TASKS)
