@@ -15,6 +15,8 @@ import pytest
 _DATA = Path(__file__).parents[1] / "data"
 _PARTS = ("train", "dev", "held_out")
 _SECOND = "held_out_second"  # held out too, by another hand: a file of its own beside the three parts
+_DEV_SECOND = "dev_second"  # for choosing too, by one more hand
+_OTHER_HANDS = (_SECOND, _DEV_SECOND)
 _TASKS = ("task_c", "task_d", "task_e")
 _LABELS = {
     "sentiment",
@@ -54,7 +56,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def _utterances() -> list[dict[str, Any]]:
     paths = sorted((_DATA / "utterances").glob("*.jsonl"))
-    return [row for path in paths if path.stem != _SECOND for row in _lines(path)]
+    return [row for path in paths if path.stem not in _OTHER_HANDS for row in _lines(path)]
 
 
 def _dialogues(style: str) -> list[dict[str, Any]]:
@@ -71,7 +73,8 @@ def _spoken(row: dict[str, Any], role: str) -> bool:
 
 FIRST = _utterances()
 SECOND = _lines(_DATA / "utterances" / f"{_SECOND}.jsonl")
-ALL = FIRST + SECOND
+DEV_SECOND = _lines(_DATA / "utterances" / f"{_DEV_SECOND}.jsonl")
+ALL = FIRST + SECOND + DEV_SECOND
 CUSTOMER = [row for row in ALL if _spoken(row, "customer")]
 AI = [row for row in ALL if _spoken(row, "ai")]
 
@@ -80,8 +83,9 @@ def _part(rows: Iterable[dict[str, Any]], part: str) -> list[dict[str, Any]]:
     return [row for row in rows if row["split"] == part]
 
 
-def _customers(part: str) -> list[dict[str, Any]]:
-    return SECOND if part == _SECOND else [row for row in _part(FIRST, part) if _spoken(row, "customer")]
+def _said(part: str, role: str) -> list[dict[str, Any]]:
+    others = {_SECOND: SECOND, _DEV_SECOND: DEV_SECOND}
+    return [row for row in others.get(part) or _part(FIRST, part) if _spoken(row, role)]
 
 
 def test_every_utterance_has_the_fields_of_the_guide() -> None:
@@ -130,7 +134,7 @@ def test_ids_and_texts_are_unique() -> None:
 
 def test_the_parts_share_no_voice_and_no_wording() -> None:
     styles = [{row["style"] for row in _part(FIRST, part)} for part in _PARTS]
-    styles.append({row["style"] for row in SECOND})
+    styles += [{row["style"] for row in rows} for rows in (SECOND, DEV_SECOND)]
     assert not [one & other for one, other in combinations(styles, 2) if one & other]
     seen = [set(_words(row["text"])) for row in ALL if row["split"] != "held_out"]
     for row in _part(ALL, "held_out"):
@@ -146,6 +150,12 @@ def test_the_second_hand_is_for_measuring_only() -> None:
     assert {(row["role"], row["split"]) for row in SECOND} == {("customer", "held_out")}
 
 
+def test_the_second_hand_for_choosing_is_large_enough() -> None:
+    assert {row["split"] for row in DEV_SECOND} == {"dev"}
+    assert len(_said(_DEV_SECOND, "customer")) >= 430
+    assert len(_said(_DEV_SECOND, "ai")) >= 70
+
+
 def test_each_part_is_large_enough() -> None:
     share = {part: len(_part(FIRST, part)) / len(FIRST) for part in _PARTS}
     assert len(FIRST) >= 700
@@ -154,9 +164,9 @@ def test_each_part_is_large_enough() -> None:
     assert share["held_out"] >= 0.25, share
 
 
-@pytest.mark.parametrize("part", [*_PARTS, _SECOND])
+@pytest.mark.parametrize("part", [*_PARTS, *_OTHER_HANDS])
 def test_each_part_holds_both_sides_of_every_question(part: str) -> None:
-    customer = _customers(part)
+    customer = _said(part, "customer")
     least = 3 if part == "dev" else 5
     for name in ("speaker_uncertain", "wants_human", "needs_person_soon"):
         positive = sum(row["labels"][name] for row in customer)
@@ -170,17 +180,19 @@ def test_each_part_holds_both_sides_of_every_question(part: str) -> None:
         assert kinds[kind] >= least, kind
 
 
-@pytest.mark.parametrize("part", _PARTS)
+@pytest.mark.parametrize("part", [*_PARTS, _DEV_SECOND])
 def test_each_part_holds_every_way_in_which_the_ai_is_unsure(part: str) -> None:
-    ai = _part(AI, part)
+    ai = _said(part, "ai")
     assert 0.4 < sum(row["labels"]["ai_uncertain"] for row in ai) / len(ai) < 0.65
     assert {row["labels"]["ai_kind"] for row in ai} == _AI_KINDS | {None}
 
 
-@pytest.mark.parametrize("part", [*_PARTS, _SECOND])
+@pytest.mark.parametrize("part", [*_PARTS, *_OTHER_HANDS])
 def test_not_knowing_is_as_often_certain_as_uncertain(part: str) -> None:
     """Otherwise a detector of the phrase passes for a detector of doubt."""
-    said = [row["labels"]["speaker_uncertain"] for row in _customers(part) if _DOUBT.search(row["text"])]
+    said = [
+        row["labels"]["speaker_uncertain"] for row in _said(part, "customer") if _DOUBT.search(row["text"])
+    ]
     assert len(said) >= 10
     assert 0.4 <= sum(said) / len(said) <= 0.6
 
