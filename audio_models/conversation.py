@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 
@@ -56,7 +57,8 @@ def facts_of(ours: Plain, theirs: Plain, cosine: float, turns_ago: int) -> tuple
     )
 
 
-def _numbers(words: Sequence[str]) -> frozenset[str]:
+@functools.lru_cache(maxsize=4_096)
+def _numbers(words: tuple[str, ...]) -> frozenset[str]:
     return frozenset(word for word in words if _NUMBER.search(word))
 
 

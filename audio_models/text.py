@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 Worth = TypeVar("Worth")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -33,8 +33,7 @@ _UNSPELLED = {
 }
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A word with its characters [start, end) in the text."""
 
     word: str

@@ -358,13 +358,22 @@ def main() -> None:
     parser.add_argument("--minilm", type=Path, metavar="FOLDER", help="default: of the installed package")
     parser.add_argument("--split", default="held_out", help="of tests/data/utterances: held_out or dev")
     parser.add_argument("--alone", action="store_true", help="without the peers, which take minutes to train")
+    parser.add_argument("--cpu", action="store_true", help="only what it costs")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
     report = Report([])
     scorer = ReadingScorer()
-    variants = {"": scorer, "without word lists": ReadingScorer(with_words=False)}
     own = list(examples.labelled(UTTERANCES, args.split, HANDS["own"]))
+    vader = None if args.cpu else quality(report, scorer, args)
+    cost(report, scorer, own, vader)
+    report.add("weights", sum(path.stat().st_size for path in FOLDER.iterdir()) / 1e6, "MB")
+    show(report, args.json)
+
+
+def quality(report: Report, scorer: ReadingScorer, args: argparse.Namespace) -> Vader | None:
+    """How well it scores, and VADER where it is installed."""
+    variants = {"": scorer, "without word lists": ReadingScorer(with_words=False)}
     peers, vader = peers_of(args.data, args.minilm) if args.data and not args.alone else ([], None)
     for hand, files in HANDS.items():
         theirs = list(examples.labelled(UTTERANCES, args.split, files))
@@ -379,9 +388,11 @@ def main() -> None:
         unseen = [one for one in examples.amazon(args.data) if is_measured(one.group)]
         sentiment(report, "Amazon reviews (unseen half)", unseen, variants, peers)
         requests_for_a_human(report, scorer, args.data)
-    cost(report, scorer, own, vader)
-    report.add("weights", sum(path.stat().st_size for path in FOLDER.iterdir()) / 1e6, "MB")
-    if args.json:
+    return vader
+
+
+def show(report: Report, as_json: bool) -> None:
+    if as_json:
         machine = {"cpu": platform.machine(), "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2)}
         print(json.dumps({"schema": 1, "bench": "scores", "machine": machine, "measures": report.rows}))
         return

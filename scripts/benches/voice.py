@@ -14,6 +14,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -147,11 +148,12 @@ def main() -> None:
     )
     arguments.add_argument("--data", type=Path, default=root.parent / "shared" / "data")
     arguments.add_argument("--short", action="store_true", help="four conditions only, for a look")
+    arguments.add_argument("--cpu", action="store_true", help="only what it costs")
     arguments.add_argument("--json", action="store_true")
     given = arguments.parse_args()
     if not (given.data / "audio" / "manifest.jsonl").is_file():
         raise SystemExit(f"no evaluation audio in {given.data}: name the folder with --data")
-    rows = measures(given.data, given.short)
+    rows = _cost(list(islice(emodb(given.data), 2))) if given.cpu else measures(given.data, given.short)
     if given.json:
         machine = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count()}
         machine["load"] = round(os.getloadavg()[0], 1)
