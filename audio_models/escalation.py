@@ -75,7 +75,7 @@ def features_of(turns: Sequence[TurnSigns], request: ScoreRequest | None = None)
         "low_mood": max(0.0, -mean([turn.score for turn in lately])) / 5,
         "confused": sum(max(turn.sign("confusion"), turn.sign("hedging")) for turn in lately) / RECENT,
         "consent_unclear": now.sign("ambiguous_consent"),
-        "repeats": min(2.0, sum(turn.repeat for turn in customer[1:])),
+        "repeats": min(2.0, sum(turn.repeat for turn in customer)),
         "dissatisfied": sum(turn.sign("dissatisfied") for turn in lately) / RECENT,
         "stakes": max(most("legal", lately), 0.5 * most("refund", lately)),
         "vulnerable": most("vulnerable", customer),

@@ -1,4 +1,4 @@
-"""The need of a person, fitted to dialogues labelled with the turn from which one is needed.
+"""The need of a person, fitted to dialogues labelled with the turn from which one is needed, and to turns.
 
 Whole dialogues are kept apart: what is fitted to seven eighths of them is measured on the last, and that
 also sets how far the probabilities may be trusted (Platt 1999). A deployment's own labels are drawn towards
@@ -19,7 +19,7 @@ from audio_models.api import ScoreRequest, Turn
 from audio_models.calibration import Weighted
 from audio_models.escalation import REASONS, TurnSigns, features_of
 from audio_models.scorer import ReadingScorer
-from scripts.scorers.examples import rows
+from scripts.scorers.examples import Example, rows
 from scripts.scorers.fitting import logistic, named
 from scripts.scorers.measures import auc, calibration_error
 
@@ -77,8 +77,9 @@ def needed_from(dialogue: Mapping[str, Any]) -> float:
     return float(told.get("turn", 0)) if told["should_escalate"] else float("inf")
 
 
-def judged(scorer: ReadingScorer, files: Sequence[Path]) -> Judged:
-    """All labelled dialogues of the files. Raises TooFewLabels."""
+def judged(scorer: ReadingScorer, files: Sequence[Path], turns: Sequence[Example] = ()) -> Judged:
+    """All labelled dialogues of the files, and single `turns` of which is told whether they need a person:
+    each of these is a call of its own, mostly its first turn. Raises TooFewLabels."""
     features, needed, calls = [], [], []
     labelled = [one for file in files for one in rows(file) if one.get("labels")]
     for number, dialogue in enumerate(labelled):
@@ -92,6 +93,14 @@ def judged(scorer: ReadingScorer, files: Sequence[Path]) -> Judged:
             f"{len(labelled)} labelled calls: at least {FEWEST_CALLS} are needed, some with and some without "
             f"`should_escalate`; from {ENOUGH_CALLS} on more change little"
         )
+    for number, one in enumerate(turns, len(labelled)):
+        context = [Turn(role, said) for role, said in one.context]
+        signs = scorer.signs(ScoreRequest(one.text, one.role, context=context))
+        if one.role == "customer" and signs:
+            found = features_of(signs)
+            features.append([found[name] for name in NAMES])
+            needed.append(one.yes["needs_person"] > 0.5)
+            calls.append(number)
     return Judged(np.array(features), np.array(needed), np.array(calls))
 
 

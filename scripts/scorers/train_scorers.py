@@ -1,11 +1,11 @@
 """Train the scorers of VoiceWatch (for developers): the network that reads turns, and what is fitted on it.
 
 Steps, in order; each leaves its result behind, so that later ones can be repeated:
-  train       fine-tune MiniLM and the answers (an hour of two cores, network.pt in --work)
-  export      write the weights that VoiceWatch loads (int8, into --out)
+  train       fine-tune MiniLM and the answers (an hour of a core; network-N.pt in --work, N the --seed)
+  export      write the weights that VoiceWatch loads: the mean of all network-*.pt (int8, into --out)
   calibrate   set temperatures and thresholds on labelled utterances that the training did not see
   recognition fit the doubt in recognised words on synthetic speech in noise (needs flite and espeak-ng)
-  escalation  fit the need of a person on dialogues labelled with the turn from which one is needed
+  escalation  fit the need of a person on dialogues labelled with the turn from which one is needed, and turns
 
 `scripts/train_scorers escalation --dialogues FILE` alone moves it by a deployment's own labels: FILE is what
 `voicewatch export --labelled` writes (one dialogue a line, as `voicewatch backtest --jsonl` reads it). Ten
@@ -36,9 +36,12 @@ from scripts.scorers.examples import Example
 STEPS = ("train", "export", "calibrate", "recognition", "escalation")
 ROOT = Path(__file__).resolve().parents[2]
 UTTERANCES = ROOT / "tests" / "data" / "utterances"
-DIALOGUES = [ROOT / "tests" / "data" / "dialogues" / name for name in ("style_a.jsonl", "task_c.jsonl")]
+DIALOGUES = [
+    ROOT / "tests" / "data" / "dialogues" / f"{name}.jsonl" for name in ("style_a", "style_f", "task_c")
+]
 TASKS = ROOT / "tests" / "data" / "dialogues" / "task_c.jsonl"
 SEED = 20_240_611
+"""Of the beginning and of the examples: networks whose mean is taken must share it."""
 EACH = 8
 """Sentences of a line with choices, at most."""
 SETS = ("goemotions", "banking", "clinc")
@@ -53,8 +56,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="folder with the public sets (text) and, beside it, audio")
     parser.add_argument("--minilm", type=Path, metavar="FOLDER", help="default: of the installed package")
     parser.add_argument("--without", choices=(*SETS, "utterances"), help="leave a set out, to measure on it")
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=1, help="of the order of reading; each gives a network")
     parser.add_argument("--minutes", type=float, default=120.0, help="wall time of the training at most")
     parser.add_argument("--work", type=Path, default=ROOT / "training" / "scorers", metavar="FOLDER")
     parser.add_argument("--out", type=Path, default=ROOT / "audio_models" / "weights" / "scorers")
@@ -102,14 +105,17 @@ def train(args: argparse.Namespace, folder: Path) -> None:
     print(len(texts.plain), "texts read", flush=True)
     if args.further:
         training.restore(network, args.further)
-    kept = args.work / "network.pt"
-    training.train(network, texts, found, args.epochs, SEED, args.minutes, kept)
+    kept = args.work / f"network-{args.seed}.pt"
+    training.train(network, texts, found, args.epochs, args.seed, args.minutes, kept)
     training.save(network, kept)
 
 
 def export(args: argparse.Namespace, folder: Path) -> None:
     network, _ = new_network(folder)
-    training.restore(network, args.work / "network.pt")
+    made = sorted(args.work.glob("network-*.pt"))
+    if not made:
+        raise SystemExit(f"no network in {args.work}: the step `train` makes one")
+    training.mean_of(network, made)
     size = weights.write(network.eval(), minilm.vocabulary(folder), args.out)
     if not (args.out / "calibration.json").exists():
         calibrating.write(args.out, calibrating.unfitted())
@@ -143,8 +149,9 @@ def recognition(args: argparse.Namespace) -> None:
 def escalation(args: argparse.Namespace) -> None:
     """By our own dialogues from the beginning; by a deployment's from where it stands."""
     scorer = ReadingScorer(args.out)
+    turns = [] if args.dialogues else list(examples.labelled(UTTERANCES, "dev"))
     try:
-        found = needing.judged(scorer, args.dialogues or DIALOGUES)
+        found = needing.judged(scorer, args.dialogues or DIALOGUES, turns)
     except needing.TooFewLabels as error:
         raise SystemExit(str(error)) from None
     figures, stands = needing.fitted(found, scorer.escalation_model if args.dialogues else None)
@@ -156,7 +163,7 @@ def escalation(args: argparse.Namespace) -> None:
 def main() -> None:
     args = arguments()
     args.work.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(args.threads)
+    torch.set_num_threads(1)
     for step in (step for step in STEPS if step in args.steps):
         print(f"== {step}", flush=True)
         if step in ("train", "export"):
