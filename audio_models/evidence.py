@@ -1,4 +1,4 @@
-"""Which words carried an answer: the largest of the parts it is the sum of."""
+"""Which words carried an answer: those without which it would lose most."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ GAP = 1
 
 
 def carried_by(said: Plain, words: Sequence[int], parts: NDArray[np.float32], kind: str) -> list[Span]:
-    """Spans of the original text; `words` is the word of each piece (-1: none), `parts` what it adds.
+    """Spans of the original text; `words` is the word of each piece (-1: none), `parts` what it carries.
 
-    The value of a span is what it adds to the logit.
+    The value of a span is about what the logit would lose without it.
     """
     weights = [0.0] * len(said.tokens)
     for word, part in zip(words, parts, strict=True):

@@ -53,6 +53,10 @@ class TurnNetwork:
         # What each answer looks at and what it sees there, in one multiplication.
         self._heads = torch.cat([tensors["answers.looks_at.weight"], tensors["answers.sees.weight"]]).float()
         self._head_bias = tensors["answers.sees.bias"].float()
+        self._evidence = [
+            (tensors[f"evidence.{name}.weight"].float(), tensors[f"evidence.{name}.bias"].float())
+            for name in ("sees", "tells")
+        ]
         self._turn = tensors["meaning.turn.weight"].float(), tensors["meaning.turn.bias"].float()
         self._comparisons = [_Comparison(tensors, f"comparisons.{number}.") for number in range(RELATIONS)]
 
@@ -71,11 +75,15 @@ class TurnNetwork:
         found = functional.linear(states.mean(0), *self._turn)
         return found.div_(found.dot(found).sqrt_())
 
-    def answers(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        """(logits [answers], each piece's part of them [pieces, answers])."""
+    def answers(self, states: Tensor) -> Tensor:
+        """Logits [answers]."""
         looks, sees = functional.linear(states, self._heads).chunk(2, 1)
-        parts = looks.softmax(0).mul_(sees)
-        return parts.sum(0).add_(self._head_bias), parts
+        return looks.softmax(0).mul_(sees).sum(0).add_(self._head_bias)
+
+    def evidence(self, states: Tensor) -> Tensor:
+        """How much of each answer each piece carries [pieces, answers]."""
+        sees, tells = self._evidence
+        return functional.linear(functional.gelu(functional.linear(states, *sees)), *tells)
 
     def compared(self, relation: int, ours: Tensor, theirs: Tensor, facts: Sequence[float]) -> Tensor:
         """What an earlier turn adds to each answer, [answers]."""

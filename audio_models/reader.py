@@ -2,7 +2,7 @@
 comparison with earlier turns.
 
 Every turn is read once by itself and its token states are kept, so the context of a later turn costs no
-second reading. A score is a sum over words (see `Answers`): the words that carry it are known exactly.
+second reading. Which words carry an answer is told by a layer of its own (see `Evidence`).
 """
 
 from __future__ import annotations
@@ -114,11 +114,27 @@ class Answers(nn.Module):
         self.looks_at = nn.Linear(WIDTH, len(ANSWERS), bias=False)
         self.sees = nn.Linear(WIDTH, len(ANSWERS))
 
-    def forward(self, states: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
-        """(logits [batch, answers], each piece's part of them [batch, pieces, answers])."""
+    def forward(self, states: Tensor, there: Tensor) -> Tensor:
+        """Logits [batch, answers]."""
         attention = self.looks_at(states).masked_fill(~there[:, :, None], -1e4).softmax(1)
-        parts = attention * functional.linear(states, self.sees.weight)
-        return parts.sum(1) + self.sees.bias, parts
+        seen: Tensor = (attention * functional.linear(states, self.sees.weight)).sum(1) + self.sees.bias
+        return seen
+
+
+class Evidence(nn.Module):
+    """How much of each answer a word carries: what the answer would lose without it, told from what the
+    word's pieces became. Attention does not tell it, for a piece holds much of its neighbours (Jain and
+    Wallace 2019, https://arxiv.org/abs/1902.10186)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sees = nn.Linear(WIDTH, COMPARED)
+        self.tells = nn.Linear(COMPARED, len(ANSWERS))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """[..., answers] of states [..., width]; the pieces of a word add up."""
+        told: Tensor = self.tells(functional.gelu(self.sees(states)))
+        return told
 
 
 class Meaning(nn.Module):
@@ -180,24 +196,23 @@ class Earlier:
 
 
 class Network(nn.Module):
-    """Reader, answers, meaning and the comparisons: all that is trained."""
+    """Reader, answers, evidence, meaning and the comparisons: all that is trained."""
 
     def __init__(self) -> None:
         super().__init__()
         self.reader = Reader()
         self.answers = Answers()
+        self.evidence = Evidence()
         self.meaning = Meaning()
         self.comparisons = nn.ModuleList(Comparison() for _ in range(RELATIONS))
 
-    def answer(
-        self, states: Tensor, there: Tensor, earlier: tuple[Earlier | None, ...]
-    ) -> tuple[Tensor, Tensor]:
-        """(logits [batch, answers], parts of the turn's own words [batch, pieces, answers])."""
-        logits, parts = self.answers(states, there)
+    def answer(self, states: Tensor, there: Tensor, earlier: tuple[Earlier | None, ...]) -> Tensor:
+        """Logits [batch, answers]."""
+        logits: Tensor = self.answers(states, there)
         for comparison, other in zip(self.comparisons, earlier, strict=True):
             if other is not None:
                 added = comparison(
                     states[other.rows], there[other.rows], other.states, other.there, other.facts
                 )
                 logits = logits.index_add(0, other.rows, added)
-        return logits, parts
+        return logits

@@ -37,12 +37,12 @@ class ReadTurn:
     own: NDArray[np.float32]
     """Logits of ANSWERS by its own words alone, without context."""
     parts: Tensor
-    """Each piece's part of them [pieces, answers]."""
+    """How much of them each piece carries [pieces, answers]."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """Logits of ANSWERS for one turn in its context, and each piece's part of them [pieces, answers]."""
+    """Logits of ANSWERS for one turn in its context, and how much each piece carries [pieces, answers]."""
 
     logits: NDArray[np.float32]
     parts: NDArray[np.float32]
@@ -114,7 +114,7 @@ class TurnReader:
     def _encode(self, said: Plain) -> ReadTurn:
         pieces = self._pieces.cut(said.words, POSITIONS)
         states = self._network.read(pieces.numbers)
-        logits, parts = self._network.answers(states)
+        logits, parts = self._network.answers(states), self._network.evidence(states)
         meaning = self._network.meaning(states).numpy()
         return ReadTurn(said, states.half(), pieces.words, meaning, logits.numpy(), parts.half())
 

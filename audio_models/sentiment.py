@@ -12,6 +12,10 @@ from audio_models.feeling import WordFeeling
 
 NEUTRAL_REACH = 1.0
 """A neutral turn is within this much of 0, and one with a feeling at least half of it away."""
+PRAISE_COUNTS = 0.2
+"""Of a neutral turn that may be praise as well as complaint, the complaint is what must not be missed."""
+ANSWERED, LABELLED = 0.6, 1.4
+"""How much the answer in points, and the probability of the label, say of the strength of a feeling."""
 
 Label = Literal["negative", "neutral", "positive"]
 LABELS: tuple[Label, ...] = ("negative", "neutral", "positive")
@@ -41,21 +45,15 @@ def score_sentiment(
     weights = [math.exp(one - top) for one in moved]
     probabilities = [weight / sum(weights) for weight in weights]
     best = max(range(3), key=lambda at: probabilities[at])
-    score = 5 * math.tanh(score_logit)
-    # Two answers about one thing are brought together; the label decides on which side of 0.
-    score = 0.7 * score + 0.3 * 2.5 * (probabilities[2] - probabilities[0])
-    if arousal_change is not None and LABELS[best] == "negative":
-        score -= max(0.0, arousal_change)
-    return SentimentScore(round(_within(LABELS[best], score), 2), LABELS[best], round(probabilities[best], 3))
-
-
-def _within(label: Label, score: float) -> float:
-    """On the side of its label; what is beyond a bound is drawn in, not cut, so that order is kept."""
-    if label == "neutral":
-        return NEUTRAL_REACH * math.tanh(score / NEUTRAL_REACH)
-    if label == "negative":
-        return -_plainly(-score)
-    return _plainly(score)
+    negative, _, positive = probabilities
+    points = 5 * math.tanh(score_logit)
+    if LABELS[best] == "neutral":
+        score = NEUTRAL_REACH * (PRAISE_COUNTS * positive - negative)
+    elif LABELS[best] == "negative":
+        score = -_plainly(LABELLED * negative - ANSWERED * points + max(0.0, arousal_change or 0.0))
+    else:
+        score = _plainly(LABELLED * positive + ANSWERED * points)
+    return SentimentScore(round(score, 2), LABELS[best], round(probabilities[best], 3))
 
 
 def _plainly(strength: float) -> float:

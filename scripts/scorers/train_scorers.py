@@ -2,6 +2,7 @@
 
 Steps, in order; each leaves its result behind, so that later ones can be repeated:
   train       fine-tune MiniLM and the answers (an hour of a core; network-N.pt in --work, N the --seed)
+  evidence    learn which words carry an answer, by leaving them out (minutes; evidence.pt in --work)
   export      write the weights that VoiceWatch loads: the mean of all network-*.pt (int8, into --out)
   calibrate   set temperatures and thresholds on labelled utterances that the training did not see
   recognition fit the doubt in recognised words on synthetic speech in noise (needs flite and espeak-ng)
@@ -29,11 +30,11 @@ from audio_models.reader import Network
 from audio_models.reading import TurnReader
 from audio_models.scorer import ReadingScorer
 from audio_models.wordpiece import WordPiece
-from scripts.scorers import calibrating, examples, minilm, needing, recognising, training
+from scripts.scorers import calibrating, examples, minilm, needing, occlusion, recognising, training
 from scripts.scorers import export as weights
 from scripts.scorers.examples import Example
 
-STEPS = ("train", "export", "calibrate", "recognition", "escalation")
+STEPS = ("train", "evidence", "export", "calibrate", "recognition", "escalation")
 ROOT = Path(__file__).resolve().parents[2]
 UTTERANCES = ROOT / "tests" / "data" / "utterances"
 DIALOGUES = [
@@ -42,6 +43,8 @@ DIALOGUES = [
 TASKS = ROOT / "tests" / "data" / "dialogues" / "task_c.jsonl"
 SEED = 20_240_611
 """Of the beginning and of the examples: networks whose mean is taken must share it."""
+LEFT_OUT_FROM, EVIDENCE_EPOCHS = 3_500, 12
+"""Texts of which each word is left out once, and how often that is gone through."""
 EACH = 8
 """Sentences of a line with choices, at most."""
 SETS = ("goemotions", "banking", "clinc")
@@ -110,16 +113,34 @@ def train(args: argparse.Namespace, folder: Path) -> None:
     training.save(network, kept)
 
 
+def evidence(args: argparse.Namespace, folder: Path) -> None:
+    network, pieces = _mean(args, folder)
+    texts = {
+        one.text for one in collected(args.data, args.without) if one.source not in ("banking77", "clinc150")
+    }
+    chosen = sorted(texts, key=examples.share)[:LEFT_OUT_FROM]
+    found = list(occlusion.left_out(network, pieces, chosen))
+    alike = occlusion.learn(network, found, EVIDENCE_EPOCHS, SEED)
+    print(f"{len(found)} texts; what is told and what is lost correlate by {alike:.2f}")
+    torch.save(network.evidence.state_dict(), args.work / "evidence.pt")
+
+
 def export(args: argparse.Namespace, folder: Path) -> None:
-    network, _ = new_network(folder)
-    made = sorted(args.work.glob("network-*.pt"))
-    if not made:
-        raise SystemExit(f"no network in {args.work}: the step `train` makes one")
-    training.mean_of(network, made)
+    network, _ = _mean(args, folder)
+    network.evidence.load_state_dict(torch.load(args.work / "evidence.pt", weights_only=True))
     size = weights.write(network.eval(), minilm.vocabulary(folder), args.out)
     if not (args.out / "calibration.json").exists():
         calibrating.write(args.out, calibrating.unfitted())
     print(f"{size / 1e6:.1f} MB in {args.out}")
+
+
+def _mean(args: argparse.Namespace, folder: Path) -> tuple[Network, WordPiece]:
+    network, pieces = new_network(folder)
+    made = sorted(args.work.glob("network-*.pt"))
+    if not made:
+        raise SystemExit(f"no network in {args.work}: the step `train` makes one")
+    training.mean_of(network, made)
+    return network, pieces
 
 
 def calibrate(args: argparse.Namespace) -> None:
@@ -166,9 +187,9 @@ def main() -> None:
     torch.set_num_threads(1)
     for step in (step for step in STEPS if step in args.steps):
         print(f"== {step}", flush=True)
-        if step in ("train", "export"):
+        if step in ("train", "evidence", "export"):
             folder = args.minilm or minilm.model_folder()
-            {"train": train, "export": export}[step](args, folder)
+            {"train": train, "evidence": evidence, "export": export}[step](args, folder)
         else:
             {"calibrate": calibrate, "recognition": recognition, "escalation": escalation}[step](args)
 

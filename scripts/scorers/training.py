@@ -176,8 +176,7 @@ def forward(
         there = _some_lost(there)
     states = network.reader(numbers, there)
     earlier = tuple(_earlier(network, texts, batch, relation) for relation in range(2))
-    logits, _ = network.answer(states, there, earlier)
-    return logits, network.meaning(states, there)
+    return network.answer(states, there, earlier), network.meaning(states, there)
 
 
 def _some_lost(there: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ def by_the_book(turn: Turn, places: Sequence[int | None]) -> NDArray[np.float32]
         cosine = float(meaning_of(ours) @ meaning_of(theirs))
         facts = facts_of(plain(text), plain(said), cosine, len(context) - place)
         earlier.append(Earlier(torch.tensor([0]), theirs, everywhere(theirs), torch.tensor([facts])))
-    logits, _ = trained().answer(ours, everywhere(ours), tuple(earlier))
+    logits = trained().answer(ours, everywhere(ours), tuple(earlier))
     return logits[0].numpy()
 
 
