@@ -286,6 +286,7 @@ def test_evidence_quotes_the_words_as_they_were_written() -> None:
     "text",
     [
         "the courier came on tuesday and the box was smashed to pieces",
+        "so that's four weeks without hot water then",
         "my bill is fine but the engineer was so rude",
     ],
 )
