@@ -17,6 +17,9 @@ from voicewatch.processes.messages import SetAudibility
 PEOPLE = [Occupant("customer", Role.CUSTOMER), Occupant("ai", Role.AI)]
 AGENT = Occupant("agent", Role.AGENT, Mode.TAKEOVER)
 
+STALLED_MS = 60.0
+"""A tick so late says that the machine stood still: the peers, in this process, did so too, at other times."""
+
 
 def command(version: int, people: Sequence[Occupant], **more: str) -> SetAudibility:
     def plain(table: Table) -> dict[str, list[str]]:

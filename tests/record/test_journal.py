@@ -242,6 +242,27 @@ async def test_sealed_words_cannot_be_moved(tmp_path: Path) -> None:
     await journal.close()
 
 
+async def test_a_call_is_gone_as_soon_as_its_erasure_begins(tmp_path: Path) -> None:
+    """Its key goes first: who reads in between finds nothing, and takes the journal for sound."""
+    journal = await Journal.open(tmp_path)
+    await journal.append([said(0, 900), live(1, call="c2")])
+    changed(tmp_path / "keys.db", "DELETE FROM keys WHERE call_id = 'c1'")
+    with pytest.raises(JournalFailed, match="key of call c1 is missing"):
+        await journal.read("c1")
+    changed(tmp_path / "journal.db", "INSERT INTO erased VALUES ('c1')")
+    assert await journal.read("c1") == []
+    assert [stored.fact.call_id for stored in await journal.since(0, 10)] == ["c2"]
+    await journal.close()
+
+
+def changed(database: Path, statement: str) -> None:
+    """As another process would."""
+    connection = sqlite3.connect(database)
+    with connection:
+        connection.execute(statement)
+    connection.close()
+
+
 async def test_an_erased_call_is_gone_for_good(tmp_path: Path) -> None:
     journal = await Journal.open(tmp_path)
     await journal.append([CallStarted(call_id="c1", attributes={"topic": SECRET}), said(0, 900)])

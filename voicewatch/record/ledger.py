@@ -206,7 +206,7 @@ class Ledger:
 
     def _is_new(self, fact: Fact) -> bool:
         """False for what a restarted process says again, and for facts of an erased call."""
-        if self._database.execute("SELECT 1 FROM erased WHERE call_id = ?", (fact.call_id,)).fetchone():
+        if self._erasure_began(fact.call_id):
             return False
         if isinstance(fact, UtteranceFinal):
             return self._is_new_utterance(fact)
@@ -388,8 +388,12 @@ class Ledger:
             f"SELECT cursor, call_id, seq, type, v, at_ms, at, body, sealed FROM facts WHERE {which}", values
         ).fetchall()
         keys = {call_id: self._keys.find(call_id) for call_id in {row[1] for row in rows if row[8]}}
+        # A call whose erasure has begun since these rows were found is gone, though they are still here.
+        gone = {call_id for call_id, key in keys.items() if key is None and self._erasure_began(call_id)}
         found = []
         for cursor, call_id, seq, kind, v, at_ms, at, body, sealed in rows:
+            if call_id in gone:
+                continue
             data = {
                 **json.loads(body),
                 **self._open_sealed(call_id, seq, kind, sealed, keys),
@@ -402,6 +406,10 @@ class Ledger:
             }
             found.append(Stored(cursor, self._parse(data)))
         return found
+
+    def _erasure_began(self, call_id: str) -> bool:
+        marked = self._database.execute("SELECT 1 FROM erased WHERE call_id = ?", (call_id,)).fetchone()
+        return marked is not None
 
     def _open_sealed(
         self, call_id: str, seq: int, kind: str, sealed: bytes | None, keys: Mapping[str, bytes | None]

@@ -264,8 +264,8 @@ class FrontProcess:
                 await self._all_media.wait()
         self._rescue.restored(self._restored)
         for call_id in self.desk.shown.ended():
-            facts = await self._journal.read(call_id)
-            if not any(isinstance(fact, RecordComplete) for fact in facts):
+            facts = await self._journal.read(call_id)  # none where it was erased meanwhile
+            if facts and not any(isinstance(fact, RecordComplete) for fact in facts):
                 self._closing.complete(call_id)
         await self._insights.load(await self._journal.recent_calls(KEPT))
 
