@@ -18,7 +18,7 @@ PEOPLE = [Occupant("customer", Role.CUSTOMER), Occupant("ai", Role.AI)]
 AGENT = Occupant("agent", Role.AGENT, Mode.TAKEOVER)
 
 STALLED_MS = 60.0
-"""A tick so late says that the machine stood still: the peers, in this process, did so too, at other times."""
+"""A tick so late says that the machine stood still; the peers, in this process, did so at other times."""
 
 
 def command(version: int, people: Sequence[Occupant], **more: str) -> SetAudibility:
