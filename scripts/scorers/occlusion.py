@@ -20,7 +20,8 @@ from audio_models.wordpiece import WordPiece
 
 MOST_WORDS = 20
 """Of a text that is read without each of its words: longer ones cost much and teach little more."""
-BATCH_WORDS = 512
+BATCH = 50
+"""Texts."""
 RATE = 2e-3
 PATIENT = 0.5
 """Logits from which an error counts no more than in proportion: a few words change everything."""
@@ -61,18 +62,17 @@ def learn(network: Network, found: Sequence[LeftOut], epochs: int, seed: int) ->
     rng = np.random.default_rng(seed)
     kept, learned = found[::10], [one for at, one in enumerate(found) if at % 10]
     optimiser = torch.optim.AdamW(network.evidence.parameters(), lr=RATE, weight_decay=0.01)
-    size = BATCH_WORDS // 10
-    steps = epochs * -(-len(learned) // size)
+    steps = epochs * -(-len(learned) // BATCH)
     done = 0
     for _ in range(epochs):
         order = rng.permutation(len(learned))
-        for at in range(0, len(order), size):
-            told, lost = _told(network, [learned[row] for row in order[at : at + size]])
+        for at in range(0, len(order), BATCH):
+            told, lost = _told(network, [learned[row] for row in order[at : at + BATCH]])
             loss = functional.smooth_l1_loss(told, lost, beta=PATIENT)
             for group in optimiser.param_groups:
                 group["lr"] = RATE * (1 - done / steps)
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]  # torch types it not
             optimiser.step()
             done += 1
     with torch.no_grad():

@@ -127,7 +127,10 @@ def evidence(args: argparse.Namespace, folder: Path) -> None:
 
 def export(args: argparse.Namespace, folder: Path) -> None:
     network, _ = _mean(args, folder)
-    network.evidence.load_state_dict(torch.load(args.work / "evidence.pt", weights_only=True))
+    learned = args.work / "evidence.pt"
+    if not learned.exists():
+        raise SystemExit(f"no {learned}: the step `evidence` makes it")
+    network.evidence.load_state_dict(torch.load(learned, weights_only=True))
     size = weights.write(network.eval(), minilm.vocabulary(folder), args.out)
     if not (args.out / "calibration.json").exists():
         calibrating.write(args.out, calibrating.unfitted())

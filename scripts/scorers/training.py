@@ -92,7 +92,7 @@ class Texts:
     def pieces(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Padded numbers of the pieces [texts, pieces] and their mask; of texts not read, too."""
         said = [self.plain.get(text) or plain(text) for text in texts]
-        cut = [self._pieces.cut([token.word for token in one.tokens], LIMIT).numbers for one in said]
+        cut = [self._pieces.cut(one.words, LIMIT).numbers for one in said]
         numbers = torch.zeros(len(cut), max(map(len, cut)), dtype=torch.long)
         there = torch.zeros_like(numbers, dtype=torch.bool)
         for row, found in enumerate(cut):
