@@ -24,9 +24,9 @@ from audio_models.reader import COMPARED, EPSILON, HEADS, LAYERS, RELATIONS, WID
 
 Tensors = Mapping[str, Tensor]
 START_SIZE = 4.0
-"""Values of the start mark are a few times those of words, in all turns alike: brought to 8 bits as they are,
-words would lose two of theirs. By the error of the logits, which is halved (0.16 to 0.075); for new weights try
-it anew."""
+"""Values of the start mark are a few times those of words, in all turns alike: brought to 8 bits as they
+are, words would lose two of theirs. By the error of the logits, which is halved (0.16 to 0.075); for new
+weights try it anew."""
 _SIZE = WIDTH // HEADS
 
 
