@@ -38,7 +38,8 @@ STEPS = ("train", "evidence", "export", "calibrate", "recognition", "escalation"
 ROOT = Path(__file__).resolve().parents[2]
 UTTERANCES = ROOT / "tests" / "data" / "utterances"
 DIALOGUES = [
-    ROOT / "tests" / "data" / "dialogues" / f"{name}.jsonl" for name in ("style_a", "style_f", "task_c")
+    ROOT / "tests" / "data" / "dialogues" / f"{name}.jsonl"
+    for name in ("style_a", "style_f", "style_g", "task_c")
 ]
 TASKS = ROOT / "tests" / "data" / "dialogues" / "task_c.jsonl"
 SEED = 20_240_611
