@@ -8,9 +8,12 @@ leaves a tenth to a quarter of the wrong words, of other speech it changes nothi
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
+import select
+import signal
 import struct
 import sys
 import tempfile
@@ -161,6 +164,20 @@ def _reply(replies: BinaryIO, words: list[Word], spotted: list[Hit]) -> None:
     replies.flush()
 
 
+def end_with_the_other_end_of(lifeline: int) -> None:
+    """From now on the kernel ends this process as soon as nobody holds the other end of this pipe any more.
+
+    In the midst of a decode too, which lets no handler of Python run, and without a word.
+    """
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([lifeline], [], [], 0)[0]:  # nothing is ever written to it: it was let go before
+        raise SystemExit(0)
+
+
 if __name__ == "__main__":
-    own, *listened_for = sys.argv[1:] or [""]
+    held, own, *listened_for = sys.argv[1:]
+    end_with_the_other_end_of(int(held))
     serve(sys.stdin.buffer, sys.stdout.buffer, Path(own) if own else None, listened_for)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -126,9 +127,22 @@ class _Worker:
     """One process with one decoder; used by one thread at a time."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        command = [sys.executable, "-m", "audio_models.pocketsphinx", *arguments]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.end = weakref.finalize(self, _end, self._process)
+        let_go, lifeline = os.pipe()  # while we hold that, the process lives: however we end, it ends too
+        command = [sys.executable, "-m", "audio_models.pocketsphinx", str(let_go), *arguments]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pass_fds=(let_go,),
+                process_group=0,  # Ctrl-C is for us, and we for it
+            )
+        except BaseException:
+            os.close(lifeline)
+            raise
+        finally:
+            os.close(let_go)
+        self.end = weakref.finalize(self, _end, self._process, lifeline)
         try:
             self._answer()
         except RecogniserProcessDied:
@@ -163,8 +177,9 @@ class _Worker:
         return words, [SpottedPhrase(*one) for one in found["spotted"]]
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], lifeline: int) -> None:
     process.kill()
+    os.close(lifeline)
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             with suppress(BrokenPipeError):  # it was dead, with something unread

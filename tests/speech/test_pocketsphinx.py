@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +40,41 @@ def test_a_process_that_dies_is_an_error_once_and_replaced(
     with pytest.raises(RecogniserProcessDied):
         sphinx.transcribe(speech)
     assert sphinx.transcribe(speech).text == text
+
+
+OWNER = """
+import os, signal
+import numpy as np
+from audio_models.pocketsphinx_pool import PocketSphinxTranscriber, _Worker
+
+def die(worker):
+    print(worker._process.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+{until_loaded}
+_Worker._answer = die
+noise = np.random.default_rng(0).normal(0, 0.1, 480_000)
+loaded._idle[0].words(noise) if loaded else PocketSphinxTranscriber()
+"""
+AT_THE_START, IN_A_DECODE = "loaded = None", "loaded = PocketSphinxTranscriber()"
+
+
+@pytest.mark.parametrize("until_loaded", [AT_THE_START, IN_A_DECODE])
+def test_a_process_ends_with_its_owner_at_once_and_says_nothing(until_loaded: str) -> None:
+    """However that ends; half a minute of noise would take it many seconds."""
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER.format(until_loaded=until_loaded)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert owner.stdout is not None
+    assert owner.stderr is not None
+    assert owner.stdout.readline().strip().isdigit()
+    assert owner.wait() == -signal.SIGKILL
+    with owner.stdout, owner.stderr:
+        started_s = time.monotonic()
+        assert owner.stderr.read() == b""  # its end is the end of both: the process has it too
+        assert time.monotonic() - started_s < 5
 
 
 def test_a_deployment_adds_its_own_phrases(tmp_path: Path) -> None:

@@ -1,9 +1,17 @@
-"""Log lines: JSON on stderr, one event a line, never a customer's words."""
+"""Log lines: JSON on stderr, one event a line, never a customer's words.
+
+A log never stops the process that writes it: a line that its disk or its reader does not take now is left
+out and counted, and the next one that is taken says so.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import select
 import sys
+from typing import TextIO, cast
 
 import structlog
 
@@ -24,12 +32,50 @@ def configure(level: str, process: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        # one write a line: all processes share the stderr, and their lines must not mix
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, Lines(sys.stderr.fileno(), process))),
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(process=process)
     logging.basicConfig(handlers=[_Forward()], level=max(threshold, logging.WARNING), force=True)
+
+
+class Lines:
+    """Whole lines to a descriptor, each in one write: all processes share the stderr, and must not mix.
+
+    Nothing is raised and (but for a line longer than a pipe's buffer) nothing waited for: neither a full disk
+    nor a reader who stopped reading, or has gone, may hold up a tick of media.
+    """
+
+    def __init__(self, descriptor: int, process: str) -> None:
+        self._descriptor = descriptor
+        self._process = process
+        self._lost = 0
+        self._torn = False
+        """A line was begun that could not be ended."""
+        self._room = select.poll()
+        self._room.register(descriptor, select.POLLOUT)
+
+    def write(self, line: str) -> None:
+        """`line` with its end. One thread at a time."""
+        data = ("\n" * self._torn + self._told() + line).encode(errors="backslashreplace")
+        try:
+            written = os.write(self._descriptor, data) if self._room.poll(0) else 0
+        except OSError:
+            written = 0
+        if written == len(data):
+            self._lost, self._torn = 0, False
+        else:
+            self._lost += 1
+            self._torn = self._torn or written > 0
+
+    def _told(self) -> str:
+        if not self._lost:
+            return ""
+        told = {"event": "log_lines_lost", "lines": self._lost, "level": "warning", "process": self._process}
+        return json.dumps(told) + "\n"
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
 
 
 class _Forward(logging.Handler):
