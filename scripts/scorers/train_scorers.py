@@ -39,9 +39,9 @@ ROOT = Path(__file__).resolve().parents[2]
 UTTERANCES = ROOT / "tests" / "data" / "utterances"
 DIALOGUES = [
     ROOT / "tests" / "data" / "dialogues" / f"{name}.jsonl"
-    for name in ("style_a", "style_f", "style_g", "task_c")
+    for name in ("style_a", "style_f", "style_g", "task_c", "task_g")
 ]
-TASKS = ROOT / "tests" / "data" / "dialogues" / "task_c.jsonl"
+TASKS = tuple(ROOT / "tests" / "data" / "dialogues" / f"{name}.jsonl" for name in ("task_c", "task_g"))
 SEED = 20_240_611
 """Of the beginning and of the examples: networks whose mean is taken must share it."""
 LEFT_OUT_FROM, EVIDENCE_EPOCHS = 3_500, 12
@@ -152,7 +152,7 @@ def calibrate(args: argparse.Namespace) -> None:
     spoken = list(examples.labelled(UTTERANCES, "dev"))
     reviews = [one for one in examples.amazon(args.data) if not calibrating.is_measured(one.group)]
     comments = list(examples.goemotions(args.data, dev=True))[:600]
-    asked = [*spoken, *calibrating.rated_turns(TASKS)]
+    asked = [*spoken, *(turn for dialogues in TASKS for turn in calibrating.rated_turns(dialogues))]
     figures: dict[str, Any] = {
         "answers": calibrating.answer_lines(calibrating.logits_of(reader, asked), asked)
     }

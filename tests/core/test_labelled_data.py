@@ -17,7 +17,7 @@ _PARTS = ("train", "dev", "held_out")
 _SECOND = "held_out_second"  # held out too, by another hand: a file of its own beside the three parts
 _DEV_SECOND = "dev_second"  # for choosing too, by one more hand
 _OTHER_HANDS = (_SECOND, _DEV_SECOND)
-_TASKS = ("task_c", "task_d", "task_e")
+_TASKS = ("task_c", "task_d", "task_e", "task_g")
 _LABELS = {
     "sentiment",
     "score",
