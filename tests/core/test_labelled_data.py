@@ -46,6 +46,8 @@ _REASONS = {
     "dead_air",
 }
 _STYLES = {"style_a": 36, "style_b": 36, "style_f": 60}  # and how many dialogues
+_MOSTLY_FINE = "style_h"  # half of its dialogues only look bad; too small for every reason
+_ALL_STYLES = _STYLES | {_MOSTLY_FINE: 20}
 _DOUBT = re.compile(r"\b(do(es)?n't know|dunno|idk|pata( hi)? nahi)\b", re.I)
 _NEAR = 0.6  # share of words in common above which two lines count as one
 
@@ -197,10 +199,10 @@ def test_not_knowing_is_as_often_certain_as_uncertain(part: str) -> None:
     assert 0.4 <= sum(said) / len(said) <= 0.6
 
 
-@pytest.mark.parametrize("style", _STYLES)
+@pytest.mark.parametrize("style", _ALL_STYLES)
 def test_dialogues_are_well_formed(style: str) -> None:
     rows = _dialogues(style)
-    assert len({row["id"] for row in rows}) == len(rows) == _STYLES[style]
+    assert len({row["id"] for row in rows}) == len(rows) == _ALL_STYLES[style]
     for row in rows:
         turns, labels = row["turns"], row["labels"]
         assert row["kind"] in {"escalate", "ordinary", "looks_bad_but_fine"}, row["id"]
@@ -226,7 +228,13 @@ def test_each_style_of_dialogue_holds_every_reason_and_calls_that_only_look_bad(
     assert 0.4 <= kinds["escalate"] / len(rows) <= 0.6
 
 
-@pytest.mark.parametrize("style", _STYLES)
+def test_half_of_the_dialogues_that_try_rules_on_what_is_fine_only_look_bad() -> None:
+    kinds = Counter(row["kind"] for row in _dialogues(_MOSTLY_FINE))
+    assert kinds["looks_bad_but_fine"] * 2 >= kinds.total()
+    assert kinds["escalate"] >= 6
+
+
+@pytest.mark.parametrize("style", _ALL_STYLES)
 def test_speech_in_dialogues_goes_at_the_speed_of_speech(style: str) -> None:
     for row in _dialogues(style):
         for turn in row["turns"]:
@@ -252,7 +260,7 @@ def test_the_styles_of_dialogue_share_no_line() -> None:
             for turn in row["turns"]
             if len(turn["text"]) > 25
         }
-        for style in _STYLES
+        for style in _ALL_STYLES
     ]
     assert not [one & other for one, other in combinations(said, 2) if one & other]
 

@@ -1,9 +1,9 @@
 """Each default rule in short dialogues: it fires, it does not, it clears, and it explains itself.
 
 A block starts with what is to happen (`fires …`, `does not fire …`, `clears …`). A line of it is
-`SECONDS role: words [scores]` or an event; a line that begins with `>` is what the rules say to it, all of
-them. The file's name is the rule's (what follows `_vip` aside). `UPDATE_STORIES=1` writes the answers anew:
-read the difference first.
+`SECONDS role: words [score 0.5]` or an event; a score that is neither `sentiment` nor `escalation` is a cue.
+A line that begins with `>` is what the rules say to it, all of them. The file's name is the rule's (what
+follows `_vip` aside). `UPDATE_STORIES=1` writes the answers anew: read the difference first.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from voicewatch.core.events import (
 from voicewatch.core.rules import Judge, default_rules
 
 STORIES = sorted((Path(__file__).parent / "rule_stories").glob("*.story"))
-LINE = re.compile(r"^([\d.]+) (.*?)(?: \[(sentiment|escalation) (-?[\d.]+)\])?$")
+LINE = re.compile(r"^([\d.]+) (.*?)(?: \[([a-z_]+) (-?[\d.]+)\])?$")
 SPEECH = re.compile(r"^(customer|ai): (.*)$")
 TICK_MS = 500
 NO_DOUBT = Uncertainty(score=0, recognition=0, speaker=0, dialogue=0)
@@ -60,7 +60,7 @@ class Play:
             self.now_ms += TICK_MS
             said += self.judge.tick(self.now_ms)
         self.now_ms = at_ms
-        for fact in self.facts(found[2], {found[3]: float(found[4] or 0)}):
+        for fact in self.facts(found[2], {found[3]: float(found[4])} if found[3] else {}):
             said += self.judge.push(fact)
         said += self.judge.tick(at_ms)
         self.said += said
@@ -69,7 +69,7 @@ class Play:
     def facts(self, what: str, scores: dict[str, float]) -> list[Fact]:
         speech = SPEECH.match(what)
         if speech:
-            return self.utterance(speech[1], speech[2], scores.get("sentiment", 0), scores.get("escalation"))
+            return self.utterance(speech[1], speech[2], scores)
         common = {"call_id": "c", "at_ms": self.now_ms}
         if what == "silence":
             self.silent_since_ms = self.now_ms - 3_000
@@ -82,7 +82,9 @@ class Play:
         assert what == "wait", what
         return []
 
-    def utterance(self, role: str, text: str, sentiment: float, escalation: float | None) -> list[Fact]:
+    def utterance(self, role: str, text: str, scores: dict[str, float]) -> list[Fact]:
+        cues = dict(scores)
+        sentiment, escalation = cues.pop("sentiment", 0), cues.pop("escalation", None)
         common = {"call_id": "c", "at_ms": self.now_ms, "utterance_id": f"{role}-{self.now_ms}"}
         score = Sentiment(score=sentiment, label="neutral", confidence=0.8)
         return [
@@ -95,6 +97,7 @@ class Play:
                 role=role,
                 sentiment=score,
                 uncertainty=NO_DOUBT,
+                cues=cues,
                 escalation=escalation,
             ),
         ]

@@ -43,7 +43,7 @@ class RuleBook:
     words: Mapping[Role, Questions] = field(default_factory=dict)
     """Other questions about what was said, by role."""
     scores: Mapping[Role, Questions] = field(default_factory=dict)
-    """Questions about scores, by role."""
+    """Questions about scores, by role; also those about a cue to which its absence says something."""
     cues: Mapping[tuple[Role, str], Questions] = field(default_factory=dict)
     """Questions that only an utterance with a certain cue concerns."""
     compared: frozenset[Role] = frozenset()
@@ -127,7 +127,7 @@ class _Index:
         question = self._known[asked] = Question(leaf, [(place, leaf)])
         if isinstance(leaf, Words):
             self._add_words(leaf, question)
-        elif isinstance(leaf, Cue):
+        elif isinstance(leaf, Cue) and not leaf.if_unscored:
             self.cues.setdefault((leaf.role, leaf.name), []).append(question)
         else:
             (self.words if leaf.by_words else self.scores)[leaf.role].append(question)

@@ -20,7 +20,7 @@ from voicewatch.core.conditions import (
     Spoken,
     Verdict,
 )
-from voicewatch.core.events import Evidence, Role
+from voicewatch.core.events import Evidence, Role, UtteranceScored
 from voicewatch.core.money import largest_sum
 from voicewatch.core.phrases import Hit, Phrase
 from voicewatch.core.quoting import quote
@@ -427,10 +427,15 @@ class Meaning(Said):
 
 @dataclass(eq=False, kw_only=True)
 class Cue(Said):
-    """A cue of the scorer (wants_human, complaint, …) at or above a level."""
+    """A cue of the scorer (wants_human, complaint, …) at or above a level.
+
+    `if_unscored`: where no scorer judged the words, that counts as a match: for words that the scorer only
+    restrains. A cue that is not there was judged, and found absent, where the scorer said anything else.
+    """
 
     name: str
     level: float
+    if_unscored: bool = False
 
     def __post_init__(self) -> None:
         self.kind = self.name
@@ -439,6 +444,8 @@ class Cue(Said):
         if spoken.scored is None:
             return None
         value = spoken.scored.cues.get(self.name)
+        if value is None and self.if_unscored and _is_unjudged(spoken.scored, self.name):
+            return Match(spoken, True)
         if value is None:
             unscored = spoken.scored.not_scored.get(self.name) or spoken.scored.not_scored.get("cues")
             return Match(spoken, None, unscored) if unscored else None
@@ -446,6 +453,13 @@ class Cue(Said):
             return None
         start, end = span_of(spoken, self.name)
         return Match(spoken, True, start=start, end=end, value=value)
+
+
+def _is_unjudged(scored: UtteranceScored, cue: str) -> bool:
+    """Whether no scorer looked for this cue: it says so, or it found nothing at all."""
+    if {cue, "cues"} & scored.not_scored.keys():
+        return True
+    return not scored.cues and scored.escalation is None
 
 
 def why_unscored(spoken: Spoken, *parts: str) -> str:
