@@ -45,7 +45,7 @@ _REASONS = {
     "ai_policy",
     "dead_air",
 }
-_STYLES = {"style_a": 36, "style_b": 36, "style_f": 60}  # and how many dialogues
+_STYLES = {"style_a": 36, "style_b": 36, "style_f": 60, "style_g": 50}  # and how many dialogues
 _MOSTLY_FINE = "style_h"  # half of its dialogues only look bad; too small for every reason
 _ALL_STYLES = _STYLES | {_MOSTLY_FINE: 20}
 _DOUBT = re.compile(r"\b(do(es)?n't know|dunno|idk|pata( hi)? nahi)\b", re.I)
