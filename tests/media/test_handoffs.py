@@ -51,7 +51,7 @@ class Ticks:
 async def one_handoff(stage: Stage, case: str) -> bool:
     """There and back again, judged by what the customer received.
 
-    False if the machine stopped this process for so long that the engine left out ticks: nothing is judged.
+    False if the machine stopped this process for so long that a tick was late or left out: nothing is judged.
     """
     skipped = stage.engine.counters.skipped_ticks
     stage.open()
@@ -78,7 +78,7 @@ async def one_handoff(stage: Stage, case: str) -> bool:
     back_ns = stage.bridge.calls["call"].zero_mono_ns + changed.at_ms * 1_000_000
     await asyncio.sleep(1.2)
     heard = [Arrival(int(one.at_s * 1e9), one.packet) for one in customer.heard]
-    was_stalled = stage.engine.counters.skipped_ticks > skipped
+    was_stalled = stage.engine.counters.skipped_ticks > skipped or ticks.latest_ms > STALLED_MS
     for at_ns, hz in () if was_stalled else ((taken_ns, AGENT_HZ), (back_ns, BOT_HZ)):
         change = look_at(heard, at_ns, hz)
         assert change.breaks == 0, case
