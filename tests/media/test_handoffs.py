@@ -84,7 +84,8 @@ async def one_handoff(stage: Stage, case: str) -> bool:
         assert change.breaks == 0, case
         assert change.both_ms <= 40, case
         assert change.step <= 1.0, case
-        assert change.gap_ms <= 25 + ticks.latest_ms, case  # the peers share this process
+        # The peers share this process: what holds it up makes a packet leave late, and be seen late.
+        assert change.gap_ms <= 25 + 2 * ticks.latest_ms, case
         if hz == AGENT_HZ:
             assert change.new_voice_ms < 400, case
     stage.bridge.close_call("call", "done")

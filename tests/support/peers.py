@@ -21,8 +21,12 @@ WIRE_RATE_HZ = 48_000
 WIRE_SAMPLES = 960
 
 
-def tone(hz: float, seconds: float = 60.0, level: float = 0.25) -> np.ndarray:
-    """A sine at `level` of full scale, int16, 48 kHz, in whole periods per second so that it loops."""
+def tone(hz: float, seconds: float = 1.0, level: float = 0.25) -> np.ndarray:
+    """A sine at `level` of full scale, int16, 48 kHz, in whole periods per second so that it loops.
+
+    Short, for it is made in the loop that the engine under test runs in: a minute of it held that up for
+    100 ms.
+    """
     at = np.arange(int(WIRE_RATE_HZ * seconds)) / WIRE_RATE_HZ
     return (level * 32_767 * np.sin(2 * np.pi * hz * at)).astype(np.int16)
 
