@@ -189,8 +189,10 @@ def clinc(data: Path) -> Iterator[Example]:
 # ---------------------------------------------------------------- our own
 
 
+PLAIN = ("callers", "messages", "persons", "asking", "posts", "households", "calls", "figures", "everyday")
+"""Texts of customers whose lines were written one by one, without choices."""
 PLAIN_OFTEN = 2.0
-"""Lines that were written one by one, without choices, are worth more than one of many alike."""
+"""Such lines are worth more than one of many alike."""
 TAKEN = {"trouble": (0.6, 0.4, 0.0), "fine": None, "glad": (0.0, 0.4, 0.6)}
 """How an answer to an assistant feels, as far as satisfaction tells."""
 
@@ -242,11 +244,7 @@ def _customer(rng: random.Random, each: int) -> Iterator[Example]:
         told = _told(line.header)
         for text in written_out(line.text, rng, each):
             yield Example(text, **told, source="own", group=line.text)
-    for line in (
-        line
-        for name in ("callers", "messages", "persons", "asking", "posts", "households")
-        for line in lines(name)
-    ):
+    for line in (line for name in PLAIN for line in lines(name)):
         yield Example(line.text, **_told(line.header), often=PLAIN_OFTEN, source="own_plain", group=line.text)
 
 
