@@ -81,6 +81,13 @@ def test_serve_says_when_its_port_or_its_data_folder_is_taken(run: Run, data: Pa
     assert (status, "cannot write the data folder" in errors) == (2, True)
 
 
+def test_serve_says_when_the_disk_is_full(run: Run, data: Path) -> None:
+    data.mkdir()
+    (data / "serve.lock").symlink_to("/dev/full")
+    status, _, errors = run("serve", "--port", "0", "--data", str(data))
+    assert (status, "No space left on device; free some space there" in errors) == (2, True)
+
+
 def test_redact_masks_lines_and_names_spans(run: Run) -> None:
     said = "my number is five five five zero one nine nine"
     status, plain, _ = run("redact", given=f"{said}\n\nhello there\n")

@@ -32,7 +32,7 @@ from voicewatch.processes.faults import fault
 from voicewatch.processes.keeper import Keeper, Plan
 from voicewatch.processes.pulse import beat, tell_leaving
 from voicewatch.processes.sockets import Sockets, bind_tcp
-from voicewatch.settings import BadSettings, Settings
+from voicewatch.settings import BadSettings, Settings, cannot_write
 
 log = structlog.get_logger()
 
@@ -155,14 +155,14 @@ RUN_FOLDER = "voicewatch-"
 def serve(settings: Settings) -> int:
     """Runs a server until SIGTERM (the calls there are may end first) or Ctrl-C; the exit status.
 
-    CannotListen if the address is taken, BadSettings if the data folder cannot be used.
+    CannotListen if the address is taken, BadSettings if the data or the temporary folder cannot be used.
     """
     with _data_folder(settings.data), _run_folder() as run_dir:
         sockets = Sockets(run_dir, {"http": bind_tcp(settings.host, settings.port)})
-        logs.configure(settings.log_level, "keeper")
-        settings = _with_real_port(settings, sockets)
-        (settings.data / LOCK).write_text(_url(settings))
         try:
+            settings = _with_real_port(settings, sockets)
+            _tell_address(settings)
+            logs.configure(settings.log_level, "keeper")
             return asyncio.run(_keep(settings, sockets))
         finally:
             sockets.close()
@@ -196,6 +196,7 @@ async def _keep(settings: Settings, sockets: Sockets) -> int:
     keeper = Keeper(plans(settings), settings, sockets, new_epoch())
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, keeper.drain)
+    loop.add_signal_handler(END_NOW, keeper.stop)  # who started us, and asked to end us with him, is dead
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means what it says
             loop.add_signal_handler(number, keeper.stop)
@@ -225,7 +226,7 @@ async def run_inline(settings: Settings) -> AsyncIterator[Inline]:
     with _data_folder(settings.data), _run_folder() as run_dir:
         sockets = Sockets(run_dir, {"http": bind_tcp(settings.host, settings.port)})
         settings = _with_real_port(settings, sockets)
-        (settings.data / LOCK).write_text(_url(settings))
+        _tell_address(settings)
         planned = plans(settings)
         for plan in planned:
             for name in plan.listeners:
@@ -260,6 +261,14 @@ def _with_real_port(settings: Settings, sockets: Sockets) -> Settings:
     return settings.model_copy(update={"port": sockets.listener("http").getsockname()[1]})
 
 
+def _tell_address(settings: Settings) -> None:
+    """To whoever finds the data folder in use."""
+    try:
+        (settings.data / LOCK).write_text(_url(settings))
+    except OSError as error:
+        raise cannot_write(settings.data, error) from None
+
+
 def _url(settings: Settings) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{settings.port}"
@@ -271,12 +280,18 @@ def _run_folder() -> Iterator[Path]:
 
     Held by a lock: what a killed keeper left is known by nobody holding it, and is removed by the next one.
     """
-    with tempfile.TemporaryDirectory(prefix=RUN_FOLDER) as name:
-        folder = Path(name)
-        _remove_stale(folder)
-        with _held(folder / "starting"):
+    with contextlib.ExitStack() as held:
+        try:
+            folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix=RUN_FOLDER)))
+            _remove_stale(folder)
+            held.enter_context(_held(folder / "starting"))
             (folder / "starting").rename(folder / LOCK)  # seen only when held
-            yield folder
+        except OSError as error:
+            raise BadSettings(
+                f"cannot make a folder for sockets in the temporary folder: {error.strerror}; "
+                "free some space there, or set TMPDIR to another"
+            ) from None
+        yield folder
 
 
 def _remove_stale(own: Path) -> None:
@@ -309,9 +324,7 @@ def _data_folder(folder: Path) -> Iterator[None]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise BadSettings(
-            f"cannot write the data folder {folder}: {error.strerror}; choose another with --data"
-        ) from None
+        raise cannot_write(folder, error) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

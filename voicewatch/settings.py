@@ -7,6 +7,7 @@ An unknown key is an error that names the nearest valid one.
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import tomllib
 from pathlib import Path
@@ -28,6 +29,19 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 class BadSettings(Exception):
     """A setting is wrong; the text names the key and the remedy."""
+
+
+def cannot_write(where: Path, error: OSError) -> BadSettings:
+    """What to raise when the data folder, or a part of it, is needed at the start and cannot be used."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "free some space there"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        remedy = "make it writable for this user"
+    else:
+        remedy = "see that it can be written"
+    return BadSettings(
+        f"cannot write the data folder {where}: {error.strerror}; {remedy}, or choose another with --data"
+    )
 
 
 class Section(BaseModel):

@@ -33,7 +33,7 @@ from voicewatch.core.events import (
     UtteranceScored,
 )
 from voicewatch.record import journal as journal_module
-from voicewatch.record.journal import Journal, JournalFailed, Source
+from voicewatch.record.journal import Journal, JournalDamaged, JournalFailed, Source
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 
@@ -201,6 +201,18 @@ async def test_damage_is_found_at_start(tmp_path: Path) -> None:
     file.write_bytes(content)
     with pytest.raises(JournalFailed, match="damaged"):
         await Journal.open(tmp_path)
+
+
+@pytest.mark.parametrize("body", ["CAST(X'7b22c3' AS TEXT)", '\'{"who": "harlequin\''])
+async def test_a_torn_fact_is_damage_of_its_call_and_is_not_quoted(tmp_path: Path, body: str) -> None:
+    journal = await Journal.open(tmp_path)
+    await journal.append([live(1), live(1, call="c2")])
+    changed(tmp_path / "journal.db", f"UPDATE facts SET body = {body} WHERE call_id = 'c1'")
+    with pytest.raises(JournalDamaged, match=r"torn.*restore") as damage:
+        await journal.read("c1")
+    assert SECRET not in str(damage.value)
+    assert len(await journal.read("c2")) == 1
+    await journal.close()
 
 
 SECRET = "harlequin"

@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from voicewatch.core.events import Event, Fact, RecordingGap, RecordingSegment, Role
 from voicewatch.processes.link import Link, LinkServer
@@ -370,6 +371,32 @@ def test_a_full_disk_leaves_what_there_is_and_it_goes_on_later(tmp_path: Path) -
     assert (first.closed, second.closed, second.start_ms) == (False, True, 9000)
     assert (gap.start_ms, gap.end_ms, gap.reason) == (first.duration_ms, 9000, "disk")
     assert len(decoded(tmp_path / first.path)) / 48 == pytest.approx(first.duration_ms, abs=20)
+
+
+@pytest.mark.parametrize("is_freed", [True, False])
+def test_a_call_that_a_full_disk_never_recorded_leaves_its_gap_and_no_litter(
+    tmp_path: Path, is_freed: bool
+) -> None:
+    told = Told()
+    recorder = recorder_in(tmp_path, told)
+    recorder.open(MEDIA, opening())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with capture_logs() as lines:
+            feed(recorder, 0, count=1_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [line["event"] for line in lines] == ["recording_failed"] * 4  # every five seconds
+    assert recorder.status(0).failing == 1
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    if is_freed:
+        feed(recorder, 20_000)
+        assert recorder.status(0).failing == 0
+    recorder.close_all()
+    (gap,) = told.gaps
+    assert (gap.start_ms, gap.end_ms, gap.reason) == (0, 20_000 if is_freed else 19_980, "disk")
+    assert [segment.start_ms for segment in told.segments] == [20_000] * is_freed
 
 
 def test_what_a_dead_recorder_left_is_found(tmp_path: Path) -> None:

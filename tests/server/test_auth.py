@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import resource
 import stat
+import time
 from pathlib import Path
 
 import jwt
 import pytest
+from structlog.testing import capture_logs
 
 from voicewatch.processes.problem import Problem
 from voicewatch.server.auth import (
@@ -98,6 +101,31 @@ def test_signing_out_outlives_a_restart_and_is_forgotten_with_the_token(tmp_path
     assert Tokens(KEY, file, lambda: now[0]).is_revoked("gone")
     now[0] = 3_000.0
     assert not Tokens(KEY, file, lambda: now[0]).is_revoked("gone")
+
+
+def test_signing_out_holds_on_a_full_disk_and_is_written_when_there_is_room(tmp_path: Path) -> None:
+    file = tmp_path / "signed_out.jsonl"
+    tokens = Tokens(KEY, file, lambda: 1_000.0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))  # a line is longer: it is torn
+    try:
+        with capture_logs() as lines:
+            for jti in ("one", "two"):
+                tokens.revoke(Account("a", "A", "admin", expires_at=2_000, jti=jti))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [line["event"] for line in lines] == ["sign_outs_not_written"]
+    assert tokens.is_revoked("one")
+    assert tokens.is_revoked("two")
+    tokens.write_down()
+    later = Tokens(KEY, file, lambda: 1_000.0)
+    assert later.is_revoked("one")
+    assert later.is_revoked("two")
+
+
+def test_a_clock_that_is_set_back_signs_nobody_out() -> None:
+    minted_before = Tokens(KEY, now=lambda: time.time() + 3_600).mint(new_account("agent", "Dana"), 60)
+    assert Tokens(KEY).verify(minted_before).name == "Dana"
 
 
 def test_a_code_works_once_and_for_ten_minutes() -> None:

@@ -24,7 +24,11 @@ app = typer.Typer()
 
 @app.command()
 def serve(
-    config: ConfigOption = None, host: HostOption = None, port: PortOption = None, data: DataOption = None
+    config: ConfigOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    data: DataOption = None,
+    end_with: Annotated[int, typer.Option(hidden=True, help="End when this parent process does.")] = 0,
 ) -> None:
     """Run the server until Ctrl-C.
 
@@ -33,7 +37,10 @@ def serve(
     Example: `voicewatch serve --port 8080 --data /srv/voicewatch`
     """
     from voicewatch.app import serve as run_server
+    from voicewatch.processes.placement import die_with_parent
 
+    if end_with:
+        die_with_parent(end_with)
     raise typer.Exit(run_server(settings_of(config, host, port, data)))
 
 

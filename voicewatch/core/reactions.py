@@ -9,6 +9,7 @@ off is made up for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from voicewatch.core.call import CallState
 from voicewatch.core.call_view import URGENCY
@@ -62,6 +63,10 @@ class Reactions:
         """Folds one call's journal: state only. `tick` then makes up for what was cut off."""
         for fact in facts:
             self._apply(fact, learn=True)
+
+    def see_utc(self, offset_ms: int) -> None:
+        """What UTC is now, beyond the clock that is common to all calls: hours of queues go by it."""
+        self._means = replace(self._means, utc_offset_ms=offset_ms)
 
     def push(self, fact: Fact) -> list[Fact]:
         """Applies a fact from a process; returns the further facts that it causes, applied, in order."""

@@ -47,7 +47,7 @@ def _understanding(settings: Settings, data: Path) -> Settings:
 
 async def _keep_calling(settings: Settings, calls: int, console: Console) -> None:
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with running_server(settings) as url:
         await _print_links(url, settings.data, console)

@@ -29,6 +29,7 @@ async def running_server(settings: Settings) -> AsyncIterator[str]:
     port = settings.port or _free_port(settings.host)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "voicewatch", "serve", "--host", settings.host, "--port", str(port)),
+        *("--end-with", str(os.getpid())),
         env=_environment(settings),
         start_new_session=True,  # Ctrl-C reaches us first, and we end it in order
     )

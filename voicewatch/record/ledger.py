@@ -5,7 +5,9 @@ A `Ledger` belongs to one thread. `journal.py` runs one that writes and one that
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -154,7 +156,7 @@ class Ledger:
                 raise JournalDamaged(
                     f"journal.db or keys.db in {folder} is damaged ({error}); restore both from a backup"
                 ) from error
-            raise JournalFailed(f"cannot open the journal {self.path}: {error}") from error
+            raise JournalFailed(_remedy(self.path, error)) from error
 
     def close(self) -> None:
         self._database.close()
@@ -384,9 +386,9 @@ class Ledger:
         return [str(row[0]) for row in self._database.execute(f"SELECT call_id FROM calls {which}", values)]
 
     def _select(self, which: str, *values: object) -> list[Stored]:
-        rows = self._database.execute(
+        rows = self._rows(
             f"SELECT cursor, call_id, seq, type, v, at_ms, at, body, sealed FROM facts WHERE {which}", values
-        ).fetchall()
+        )
         keys = {call_id: self._keys.find(call_id) for call_id in {row[1] for row in rows if row[8]}}
         # A call whose erasure has begun since these rows were found is gone, though they are still here.
         gone = {call_id for call_id, key in keys.items() if key is None and self._erasure_began(call_id)}
@@ -395,7 +397,7 @@ class Ledger:
             if call_id in gone:
                 continue
             data = {
-                **json.loads(body),
+                **_fields(body, call_id, seq, kind),
                 **self._open_sealed(call_id, seq, kind, sealed, keys),
                 "type": kind,
                 "v": v,
@@ -406,6 +408,17 @@ class Ledger:
             }
             found.append(Stored(cursor, self._parse(data)))
         return found
+
+    def _rows(self, query: str, values: Sequence[object]) -> list[Any]:
+        try:
+            return self._database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            name = getattr(error, "sqlite_errorname", "")  # none if a text is no UTF-8, which it would quote
+            failure = JournalDamaged if name in ("", "SQLITE_CORRUPT", "SQLITE_NOTADB") else JournalFailed
+            raise failure(
+                f"the journal {self.path} cannot be read ({name or 'torn text'}); "
+                "see that its disk is sound, or restore it from a backup"
+            ) from None
 
     def _erasure_began(self, call_id: str) -> bool:
         marked = self._database.execute("SELECT 1 FROM erased WHERE call_id = ?", (call_id,)).fetchone()
@@ -448,15 +461,34 @@ def upcast(data: dict[str, Any], upcasters: Mapping[tuple[str, int], Upcaster]) 
     return data
 
 
+def _fields(body: str, call_id: str, seq: int, kind: str) -> dict[str, Any]:
+    try:
+        fields: dict[str, Any] = json.loads(body)
+    except ValueError:
+        raise JournalDamaged(f"fact {seq} of call {call_id} ({kind}) is torn; restore the journal") from None
+    return fields
+
+
 def _place(call_id: str, seq: int, kind: str) -> str:
     """What a sealed part is bound to: it cannot be moved to another call, fact or type."""
     return f"{call_id}|{seq}|{kind}"
 
 
-def _remedy(path: Path, error: sqlite3.Error) -> str:
+FULL_BYTES = 256 * 1024
+"""With less than this free SQLite's own files find no room, and it calls that an I/O error."""
+
+
+def _remedy(path: Path, error: sqlite3.Error | OSError) -> str:
     name = getattr(error, "sqlite_errorname", "")
-    if name == "SQLITE_FULL":
+    if name == "SQLITE_FULL" or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT) or _is_full(path):
         return f"the disk of the journal {path} is full; free some space, writing then goes on by itself"
-    if name.startswith("SQLITE_READONLY"):
+    if name.startswith("SQLITE_READONLY") or getattr(error, "errno", 0) == errno.EROFS:
         return f"the journal {path} cannot be written to (read-only); make its folder writable"
-    return f"the journal {path} could not be written: {error} ({name})"
+    return f"cannot open or write the journal {path}: {error} ({name or type(error).__name__})"
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < FULL_BYTES
+    except OSError:
+        return False

@@ -29,7 +29,7 @@ from voicewatch.processes.sockets import Sockets
 from voicewatch.processes.wire import BadPeer
 from voicewatch.record.recordings import BadId, Recorder
 from voicewatch.record.sealing import find_key
-from voicewatch.settings import BadSettings, Settings
+from voicewatch.settings import Settings, cannot_write
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ async def run(settings: Settings, sockets: Sockets, name: str) -> None:
         recorder = Recorder(folder, link.report, partial(find_key, settings.data / "journal" / "keys.db"))
         recorder.report_earlier()
     except OSError as error:
-        raise BadSettings(f"cannot write {folder}: {error.strerror}; choose another with --data") from None
+        raise cannot_write(folder, error) from None
     server = LinkServer(
         on_hello=_greet,
         on_gone=recorder.close_source,

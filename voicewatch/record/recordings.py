@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from voicewatch.core.events import Fact, RecorderStatus, RecordingGap, RecordingSegment
+from voicewatch.core.events import Fact, RecorderStatus, RecordingGap, RecordingSegment, Role
 from voicewatch.processes.messages import OpenStream
 from voicewatch.record import ogg
 from voicewatch.record.recording_file import BadId, Found, OggOpusWriter, Place, check_id, recovered
@@ -50,6 +50,10 @@ class _Stream:
     malformed: int = 0
     closed_until_ms: int = 0
     """No file before: the disk failed."""
+    failing: bool = False
+    """It is not recorded now, and should be."""
+    missed_ms: int = 0
+    """Where the newest packet was that it should have recorded while failing."""
     is_unsynced: bool = False
 
     def take_file(self) -> tuple[OggOpusWriter, Place, int] | None:
@@ -127,6 +131,8 @@ class Recorder:
         stream = self._streams.pop((source, number), None)
         if stream is not None:
             self._end_file(stream)
+            if stream.failing:
+                self._end_gap(stream, stream.missed_ms)
 
     def close_source(self, source: object) -> None:
         """The connection is gone."""
@@ -177,7 +183,11 @@ class Recorder:
     # ------------------------------------------------------------ files
 
     def _add(self, stream: _Stream, at_ms: int, packet: bytes) -> None:
-        if at_ms < stream.closed_until_ms or self._is_paused(stream.opened.call_id, at_ms):
+        if self._is_paused(stream.opened.call_id, at_ms):
+            return
+        if stream.failing:
+            stream.missed_ms = at_ms
+        if at_ms < stream.closed_until_ms:
             return
         if not ogg.is_opus(packet):
             stream.malformed += 1
@@ -193,7 +203,9 @@ class Recorder:
             writer.add(at_ms, packet)
             stream.is_unsynced = stream.is_unsynced or writer.length > length
         except OSError as error:
-            log.error("recording_failed", call_id=stream.opened.call_id, reason=error.strerror)
+            log.error(
+                "recording_failed", call_id=stream.opened.call_id, reason=error.strerror, again_in_ms=AGAIN_MS
+            )
             self._counted.failures += 1
             self._break_off(stream, at_ms)
         else:
@@ -206,19 +218,25 @@ class Recorder:
         if key is None:
             log.error("recording_without_key", call_id=call_id)
             self._counted.failures += 1
-            stream.closed_until_ms = at_ms + AGAIN_MS
+            stream.closed_until_ms, stream.failing = at_ms + AGAIN_MS, True
             self._cut.setdefault((call_id, seat_id), (at_ms, "no_key"))
             return None
         (self._folder / call_id).mkdir(mode=0o700, exist_ok=True)
         place = self._free_place(call_id, seat_id)
-        self._marker(place).touch(mode=0o600)
-        file = SealedWriter(self._folder / place.path, key, place.path)
-        writer = OggOpusWriter(file, at_ms, stream.opened.role)
-        stream.writer, stream.place = writer, place
-        since_ms, reason = self._cut.pop((call_id, seat_id), (at_ms, ""))
-        if since_ms < at_ms:
-            self._report_gap(stream, since_ms, at_ms, reason)
+        writer = self._new_file(place, key, at_ms, stream.opened.role)
+        stream.writer, stream.place, stream.failing = writer, place, False
+        self._end_gap(stream, at_ms)
         return writer
+
+    def _new_file(self, place: Place, key: bytes, at_ms: int, role: Role) -> OggOpusWriter:
+        """Nothing is left of one that cannot be begun: on a full disk it is tried again and again."""
+        self._marker(place).touch(mode=0o600)
+        try:
+            return OggOpusWriter(SealedWriter(self._folder / place.path, key, place.path), at_ms, role)
+        except OSError:
+            (self._folder / place.path).unlink(missing_ok=True)
+            self._unmark(place)
+            raise
 
     def _free_place(self, call_id: str, seat_id: str) -> Place:
         number = 1
@@ -247,7 +265,7 @@ class Recorder:
 
     def _break_off(self, stream: _Stream, at_ms: int) -> None:
         """The disk failed: what there is of the file stays, and the seat has a gap from there."""
-        stream.closed_until_ms = at_ms + AGAIN_MS
+        stream.closed_until_ms, stream.failing = at_ms + AGAIN_MS, True
         end_ms = None
         taken = stream.take_file()
         if taken is not None:
@@ -284,6 +302,7 @@ class Recorder:
             call_id="",
             files=sum(stream.writer is not None for stream in self._streams.values()),
             paused=len(self.paused_calls()),
+            failing=sum(stream.failing for stream in self._streams.values()),
             sync_ms=round(sync_ms, 1),
             **asdict(self._counted),
         )
@@ -345,7 +364,12 @@ class Recorder:
     def _marker(self, place: Place) -> Path:
         return self._folder / _UNREPORTED / place.marker
 
-    def _report_gap(self, stream: _Stream, start_ms: int, end_ms: int, reason: str) -> None:
+    def _end_gap(self, stream: _Stream, end_ms: int) -> None:
+        """It is recorded again, or over."""
+        cut = self._cut.pop((stream.opened.call_id, stream.opened.seat_id), None)
+        if cut is None or cut[0] >= end_ms:
+            return
+        start_ms, reason = cut
         self._report_fact(
             RecordingGap(
                 call_id=stream.opened.call_id,

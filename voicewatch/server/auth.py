@@ -6,6 +6,7 @@ speaks for a person or program, a `seat` token opens one seat of one call and no
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ipaddress
 import json
@@ -20,8 +21,11 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import jwt
+import structlog
 
 from voicewatch.processes.problem import Problem
+
+log = structlog.get_logger()
 
 ISSUER = "voicewatch"
 ROLES = ("customer", "ai", "agent", "supervisor", "admin", "integration")
@@ -77,20 +81,20 @@ def load_key(data: Path) -> bytes:
     """The signing key of this data folder, made on first use: 32 random bytes, readable by the owner only.
 
     Made under another name and linked into place, so that of two processes starting together one key wins.
+    OSError if it cannot be written or read, ValueError if it is damaged.
     """
     path = data / KEY_FILE
     if not path.exists():
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = data / f".signing.key.{secrets.token_hex(8)}"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
         try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_bytes(KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)
         finally:
             draft.unlink()
     key = path.read_bytes()
@@ -111,6 +115,9 @@ class Tokens:
         self._file = signed_out
         self._now = now
         self._revoked: dict[str, int] = self._read_revoked()
+        self._unwritten: list[str] = []
+        """Lines that the disk has not taken: as many as there were sign-outs since then."""
+        self._behind = False
 
     def mint(self, account: Account, minutes: float) -> str:
         """A token for `account` that ends after `minutes`; its own jti and expiry replace the account's."""
@@ -140,7 +147,8 @@ class Tokens:
                 algorithms=["HS256"],
                 audience=ISSUER,
                 issuer=ISSUER,
-                options={"require": ["exp", "iat", "jti", "sub", "role", "kind"]},
+                # What was minted before the clock was set back is as good as before.
+                options={"require": ["exp", "iat", "jti", "sub", "role", "kind"], "verify_iat": False},
             )
         except jwt.ExpiredSignatureError:
             raise Problem(401, "Token expired", "Sign in again, or ask for a new token.") from None
@@ -152,11 +160,26 @@ class Tokens:
         return account
 
     def revoke(self, account: Account) -> None:
-        """Sign out: the token is refused from now on, also after a restart."""
+        """Sign out: the token is refused from now on; after a restart too, if the disk takes it till then."""
         self._revoked[account.jti] = account.expires_at
-        if self._file is not None:
+        self._unwritten.append(json.dumps([account.jti, account.expires_at]) + "\n")
+        self.write_down()
+
+    def write_down(self) -> None:
+        """Tries again what the disk did not take; to be called now and then."""
+        if self._file is None or not self._unwritten:
+            return
+        try:
             with self._file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([account.jti, account.expires_at]) + "\n")
+                # The try before may have torn a line.
+                file.write("\n" * self._behind + "".join(self._unwritten))
+        except OSError as error:
+            if not self._behind:
+                log.error("sign_outs_not_written", reason=error.strerror)
+            self._behind = True
+        else:
+            self._unwritten.clear()
+            self._behind = False
 
     def is_revoked(self, jti: str) -> bool:
         return jti in self._revoked

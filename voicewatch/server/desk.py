@@ -274,6 +274,8 @@ class Desk:
                 log.error("journal_not_written", reason=str(error))
             self.writable = False
             return None
+        if not self.writable:
+            log.warning("journal_written_again")
         self._unwritten = None
         self.writable = True
         self._publish(stored)

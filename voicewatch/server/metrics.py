@@ -70,6 +70,7 @@ RECORDER_GAUGES = {
     "late": "Packets left out because their time in the file was over, since the start.",
     "malformed": "Packets left out because they are no Opus, since the start.",
     "failures": "Recordings that broke off or could not begin (disk, key), since the start.",
+    "failing": "Seats that are not recorded now for such a reason.",
     "sync_ms": "How long the last sync of all recordings to the disk took, in milliseconds.",
 }
 """Field of RecorderStatus -> what it says; `voicewatch_recorder_<field>`."""

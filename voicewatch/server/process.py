@@ -58,7 +58,7 @@ from voicewatch.server.tables import TableKeeper
 from voicewatch.server.webhooks import Webhooks
 from voicewatch.server.websocket import GOING_AWAY
 from voicewatch.server.writer import Writer
-from voicewatch.settings import BadSettings, JudgementSettings, Settings
+from voicewatch.settings import BadSettings, JudgementSettings, Settings, cannot_write
 
 log = structlog.get_logger()
 
@@ -77,19 +77,23 @@ def new_id() -> str:
     return ulid(time.time_ns() // 1_000_000, secrets.token_bytes(10))
 
 
+def _utc_offset_ms() -> int:
+    """UTC minus the calls' common clock; it moves when somebody sets the time, or the machine has slept."""
+    return time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
+
+
 async def run(settings: Settings, sockets: Sockets, name: str) -> None:
-    """Runs until cancelled. BadSettings for unusable rules or a damaged data folder, JournalFailed for a disk
-    that does not take the journal now.
+    """Runs until cancelled. BadSettings for unusable rules, and for a data folder that is damaged or whose
+    disk does not take the journal now.
     """
     rules, plan = _rules(settings), _plan(settings)
     try:
         tokens = Tokens(load_key(settings.data), settings.data / "signed_out.jsonl")
         journal = await Journal.open(settings.data / "journal")
-    except (ValueError, JournalDamaged) as error:
+    except OSError as error:
+        raise cannot_write(settings.data, error) from None
+    except (ValueError, JournalFailed) as error:
         raise BadSettings(f"data: {error}") from None
-    except JournalFailed as error:
-        log.error("journal_not_opened", reason=str(error))  # its texts are made without anybody's words
-        raise
     try:
         front = FrontProcess(settings, journal, rules, plan, tokens)
         try:
@@ -109,6 +113,7 @@ class FrontProcess:
     ) -> None:
         judgement = settings.judgement
         self._journal = journal
+        self._tokens = tokens
         self._media = {f"media-{index}" for index in range(settings.media.processes)}
         self._restored: list[str] = []
         self._all_media = asyncio.Event()
@@ -123,7 +128,7 @@ class FrontProcess:
                 customer_grace_ms=judgement.customer_grace_s * 1_000,
                 new_id=new_id,
                 plan=plan,
-                utc_offset_ms=time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000,
+                utc_offset_ms=_utc_offset_ms(),
             ),
             Shown(),
             source=Source,
@@ -273,6 +278,8 @@ class FrontProcess:
         while True:
             self._status.check()
             self._tell_calls_left()
+            self._tokens.write_down()
+            self.desk.director.see_utc(_utc_offset_ms())
             await asyncio.sleep(STATUS_S)
 
     def _tell_calls_left(self) -> None:

@@ -273,11 +273,12 @@ async def _text(request: Request, content_type: str) -> str:
 
 @about.get("/api/health", summary="Whether everything is up")
 def health(front: FrontOf) -> dict[str, Any]:
-    state = "ok" if front.status.is_ok else "degraded"
+    now = front.status.now()
     return {
-        "status": state,
+        "status": "ok" if front.status.is_ok else "degraded",
         "version": __version__,
-        "processes": front.status.now().processes,
+        "processes": now.processes,
+        "degraded": now.degraded,
         "restarts": front.status.restarts,
     }
 

@@ -63,6 +63,7 @@ class Status:
 
     def heard_recorder(self, status: RecorderStatus) -> None:
         self.recorder = status
+        self.check()
 
     def heard_keeper(self, status: HouseStatus) -> None:
         """Which processes there are, and how often each was started again."""
@@ -85,6 +86,8 @@ class Status:
         troubles = [DEGRADES.get(name, "media") for name in away] + list(self._model.degraded)
         if self._model_heard_s is not None and time.monotonic() - self._model_heard_s > SILENT_S:
             troubles.append(DEGRADES["model"])
+        if self._records_in_part:
+            troubles.append(DEGRADES["recorder"])
         if not self._writable():
             troubles.append("journal")
         return SystemStatus(
@@ -97,4 +100,9 @@ class Status:
 
     @property
     def is_ok(self) -> bool:
-        return self._writable() and all(state == "up" for state in self._states.values())
+        is_up = all(state == "up" for state in self._states.values())
+        return is_up and self._writable() and not self._records_in_part
+
+    @property
+    def _records_in_part(self) -> bool:
+        return self.recorder is not None and self.recorder.failing > 0

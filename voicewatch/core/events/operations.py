@@ -88,6 +88,8 @@ class RecorderStatus(Signal):
     """Left out: no Opus."""
     failures: int = 0
     """Files that broke off or could not be begun: the disk, or no key."""
+    failing: int = 0
+    """Seats that are not recorded now for such a reason."""
     sync_ms: float = 0.0
     """How long the last sync of all files took."""
 
