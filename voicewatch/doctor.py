@@ -21,6 +21,8 @@ from voicewatch.speech.recogniser import load_recogniser
 
 FREE_BYTES_WANTED = 2 << 30
 """A call with recordings takes some 0.4 MB a minute: this is three days of one call."""
+FREE_BYTES_NEEDED = 1 << 20
+"""With less the journal's own files find no place, and the server does not start."""
 LONGEST_TEMPORARY_FOLDER = 70
 """A Unix socket's path has at most 107 bytes, of which ours need some 35."""
 
@@ -133,6 +135,8 @@ def _data(settings: Settings) -> Finding:
         return Finding("data", "fail", f"cannot write {existing}", remedy)
     free = shutil.disk_usage(existing).free
     detail = f"{folder}, {free / (1 << 30):.1f} GiB free"
+    if free < FREE_BYTES_NEEDED:
+        return Finding("data", "fail", detail, "free some space there, or choose another folder with --data")
     if free < FREE_BYTES_WANTED:
         return Finding("data", "warn", detail, "make room: recordings stop when the disk is full")
     return Finding("data", "ok", detail)

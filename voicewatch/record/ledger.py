@@ -481,7 +481,7 @@ FULL_BYTES = 256 * 1024
 def _remedy(path: Path, error: sqlite3.Error | OSError) -> str:
     name = getattr(error, "sqlite_errorname", "")
     if name == "SQLITE_FULL" or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT) or _is_full(path):
-        return f"the disk of the journal {path} is full; free some space, writing then goes on by itself"
+        return f"the disk of the journal {path} is full; free some space there"
     if name.startswith("SQLITE_READONLY") or getattr(error, "errno", 0) == errno.EROFS:
         return f"the journal {path} cannot be written to (read-only); make its folder writable"
     return f"cannot open or write the journal {path}: {error} ({name or type(error).__name__})"

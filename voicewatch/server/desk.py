@@ -271,7 +271,7 @@ class Desk:
             stored = await self.record.append(facts, source)
         except self._record_failed as error:
             if self.writable:
-                log.error("journal_not_written", reason=str(error))
+                log.error("journal_not_written", reason=str(error), again_in_s=WRITE_AGAIN_S)
             self.writable = False
             return None
         if not self.writable:
