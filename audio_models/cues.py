@@ -77,9 +77,12 @@ _PATTERNS: dict[str, tuple[tuple[str, float], ...]] = {
         (r"charged (?:me )?(?:twice|two times|double|again)|overcharged|double charge\w*", 0.6),
     ),
     "legal": (
-        (r"lawyers?|attorneys?|solicitors?|sue|suing|lawsuit|legal (?:action|advice|steps)|court|ombudsman"
-         r"|small claims|regulator|trading standards|consumer (?:protection|rights)|gdpr|data protection|police", 1.0),
+        (r"(?:sue|suing) (?:you|them|the|your|this)|lawsuit|legal (?:action|advice|steps|proceedings)|ombudsman"
+         r"|small claims|regulator|trading standards|consumer (?:protection|rights|court|forum)|gdpr|data protection"
+         r"|(?:my|our|hear from an?|hearing from an?) (?:lawyer|attorney|solicitor)s?|(?:take|taking|see|seeing) \w+ (?:to|in) court"
+         r"|(?:call|calling|going to|go to|report\w*(?: \w+){0,3} to) the police", 1.0),
         (r"illegal|against the law|fraud|report you", 0.7),
+        (r"lawyers?|attorneys?|solicitors?|sue|suing|court|police", 0.4),
     ),
     "confusion": (
         (r"(?:i'm|i am|im|still|so|very|really|getting|totally) (?:\w+ )?confused|this is confusing|confusing", 1.0),
