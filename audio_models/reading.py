@@ -28,7 +28,8 @@ REMEMBERED = 2_048
 
 @dataclass(frozen=True)
 class ReadTurn:
-    """A turn as read: its words, token states [pieces, width], the word of each piece, and its meaning."""
+    """A turn as read: its words, token states [pieces, width], the word of each piece (-1 for the marks), and
+    its meaning."""
 
     said: Plain
     states: Tensor
@@ -36,20 +37,14 @@ class ReadTurn:
     meaning: Vector
     own: NDArray[np.float32]
     """Logits of ANSWERS by its own words alone, without context."""
-    parts: Tensor
-    """How much of them each piece carries [pieces, answers]."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """Logits of ANSWERS for one turn in its context, and how much each piece carries [pieces, answers]."""
+    """Logits of ANSWERS for one turn in its context."""
 
     logits: NDArray[np.float32]
-    parts: NDArray[np.float32]
-    own: NDArray[np.float32]
-    """The logits by the turn's own words alone."""
-    words: tuple[int, ...]
-    """The word of each piece, -1 for the marks."""
+    turn: ReadTurn
     likeness: float
     """Cosine in meaning to the nearest earlier turn of the same speaker; 0 where there is none."""
     earlier: tuple[tuple[str, ReadTurn], ...]
@@ -96,6 +91,13 @@ class TurnReader:
                 found.append(self._answer(mine, role, tuple(zip(whose, before, strict=True))))
             return found
 
+    def parts(self, turn: ReadTurn) -> NDArray[np.float32]:
+        """How much each of its pieces carries of each answer [pieces, answers]; of turns with nothing to show
+        nobody asks."""
+        with self._lock, inference():
+            found: NDArray[np.float32] = self._network.evidence(turn.states.float()).numpy()
+            return found
+
     # ------------------------------------------------------------ reading
 
     def _read(self, texts: Sequence[str]) -> list[ReadTurn]:
@@ -114,9 +116,8 @@ class TurnReader:
     def _encode(self, said: Plain) -> ReadTurn:
         pieces = self._pieces.cut(said.words, POSITIONS)
         states = self._network.read(pieces.numbers)
-        logits, parts = self._network.answers(states), self._network.evidence(states)
-        meaning = self._network.meaning(states).numpy()
-        return ReadTurn(said, states.half(), pieces.words, meaning, logits.numpy(), parts.half())
+        logits, meaning = self._network.answers(states).numpy(), self._network.meaning(states).numpy()
+        return ReadTurn(said, states.half(), pieces.words, meaning, logits)
 
     # ------------------------------------------------------------ answering
 
@@ -135,7 +136,7 @@ class TurnReader:
             added = self._network.compared(relation, states, other.states.float(), facts)
             logits = logits + added.numpy()
             likeness = cosine if relation else likeness
-        return Answered(logits, mine.parts.float().numpy(), mine.own, mine.words, likeness, before)
+        return Answered(logits, mine, likeness, before)
 
 
 @functools.cache

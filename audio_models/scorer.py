@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audio_models.api import EscalationNeed, ScoreRequest, Scores, Span, UncertaintyScore
 from audio_models.calibration import Line, load_calibration
@@ -78,11 +79,21 @@ _OWN_CUES = {
 class _Judged:
     """A request with what was found in it."""
 
+    reader: TurnReader
     request: ScoreRequest
     said: Plain
     cues: dict[str, float]
     patterns: Sequence[Cue]
     answered: Answered
+
+    @functools.cached_property
+    def parts(self) -> NDArray[np.float32]:
+        """How much each piece carries of each answer [pieces, answers]."""
+        return self.reader.parts(self.answered.turn)
+
+    def carried(self, parts: NDArray[np.float32], kind: str) -> list[Span]:
+        """The words that carry what `parts` tells of each piece."""
+        return carried_by(self.said, self.answered.turn.words, parts, kind)
 
 
 class ReadingScorer:
@@ -178,7 +189,8 @@ class ReadingScorer:
     def _judged(self, request: ScoreRequest, answered: Answered) -> _Judged:
         said = plain(request.text)
         patterns = find_cues(said, request.role) if self._with_words else []
-        return _Judged(request, said, self._cues(request, said, patterns, answered), patterns, answered)
+        cues = self._cues(request, said, patterns, answered)
+        return _Judged(self._reader, request, said, cues, patterns, answered)
 
     def _cues(
         self, request: ScoreRequest, said: Plain, patterns: Sequence[Cue], answered: Answered
@@ -190,7 +202,7 @@ class ReadingScorer:
             if answer in CONTEXT_ANSWERS and not request.context:
                 continue
             line = self._calibration.answers[answer]
-            logits = answered.own if answer in IN_ITS_WORDS else answered.logits
+            logits = answered.turn.own if answer in IN_ITS_WORDS else answered.logits
             found[cue] = line.probability(float(logits[_AT[answer]]), by_pattern.pop(cue, 0.0))
         same = self._calibration.likeness.probability(answered.likeness) if request.context else 0.0
         repeat = repeats(said, same)
@@ -236,9 +248,8 @@ class ReadingScorer:
         if label == "neutral":
             return []
         sign = -1 if label == "negative" else 1
-        parts = judged.answered.parts
-        lean = parts[:, _AT[label]] - parts[:, _AT["neutral"]]
-        found = carried_by(judged.said, judged.answered.words, lean, "sentiment")
+        lean = judged.parts[:, _AT[label]] - judged.parts[:, _AT["neutral"]]
+        found = judged.carried(lean, "sentiment")
         listed = [span for span in by_lists if span.value * sign > 0]
         return [*(replace(span, value=sign * span.value) for span in found), *listed]
 
@@ -273,11 +284,8 @@ class ReadingScorer:
         answer = _answer_of(_side(judged.request.role), name)
         if by_pattern or answer is None:
             return by_pattern
-        parts = judged.answered.parts[:, _AT[answer]]
-        return [
-            replace(span, value=round(judged.cues[name], 2))
-            for span in carried_by(judged.said, judged.answered.words, parts, name)
-        ]
+        found = judged.carried(judged.parts[:, _AT[answer]], name)
+        return [replace(span, value=round(judged.cues[name], 2)) for span in found]
 
 
 _WHOLE_TURN = frozenset({"non_answer", "loop", "contradiction"})
