@@ -173,7 +173,7 @@ class _Layer:
     def __call__(self, states: Tensor, sizes: Tensor) -> Tensor:
         pieces = len(states)
         heads = _product(states, self._into).view(pieces, 3 * HEADS, _SIZE).transpose(0, 1)
-        query, key, value = heads.split(HEADS)
+        query, key, value = torch.split_with_sizes(heads, (HEADS, HEADS, HEADS))
         attention = torch.bmm(query, key.transpose(1, 2)).softmax(-1)
         seen = torch.bmm(attention, value).transpose(0, 1)
         states = self._first_norm(self._out(seen.reshape(pieces, WIDTH)).add_(states))
