@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from voicewatch.processes.keeper import Keeper, Plan
 from voicewatch.processes.link import LinkServer, Peer
 from voicewatch.processes.messages import HouseStatus, Message
+from voicewatch.processes.pulse import Pulse
 from voicewatch.processes.sockets import Sockets, bind_tcp
 from voicewatch.settings import Settings
 
@@ -148,6 +149,17 @@ async def test_a_child_whose_loop_stops_is_replaced(
             await lives(sockets.run_dir, "model", 2)
             assert keeper.processes["front"].restarts == 0  # it never beat: nothing is expected of it
     assert {line["child"] for line in lines if line["event"] == "process_hung"} == {"model"}
+
+
+@pytest.mark.parametrize(("kind", "checks"), [("media", 2), ("model", 6)])
+async def test_callers_wait_for_media_only_a_third_as_long(kind: str, checks: int) -> None:
+    pulse = Pulse(kind)
+    try:
+        assert not any(pulse.stopped() for _ in range(20))  # it has not begun
+        os.write(pulse.child_end, b".")
+        assert [pulse.stopped() for _ in range(checks + 1)] == [False] * checks + [True]
+    finally:
+        pulse.close()
 
 
 async def test_a_program_that_is_not_there_is_tried_again(settings: Settings, sockets: Sockets) -> None:

@@ -196,7 +196,7 @@ class Keeper:
     async def _live(self, child: Child) -> int:
         """One life: its exit status, negative for a signal."""
         descriptors = {name: self._sockets.listener(name).fileno() for name in child.listeners}
-        pulse = Pulse(lambda: self._succeed(child))
+        pulse = Pulse(kind_of(child.name), lambda: self._succeed(child))
         bequest = Bequest(
             settings=self._settings,
             run_dir=str(self._sockets.run_dir),

@@ -15,11 +15,12 @@ from collections.abc import Callable
 
 BEAT_S = 1.0
 CHECK_S = 5.0
-SILENT_CHECKS = 6
-"""Checks in a row without a beat; counted, not timed, so that a keeper that was itself stopped is fair.
-
-Thirty seconds: PocketSphinx keeps the interpreter to itself while it decodes, on a busy machine for several.
+SILENT_CHECKS = {"media": 2}
+"""By kind of process: checks in a row without a beat; counted, not timed, so that a keeper that was itself
+stopped is fair. Who calls by a media process that stands still hears nothing, and is better off with another.
 """
+SILENT_CHECKS_OF_OTHERS = 6
+"""Half a minute: libraries may keep the interpreter to themselves, on a busy machine for several seconds."""
 
 
 _BEAT, _LEAVING = b".", b"-"
@@ -28,7 +29,8 @@ _BEAT, _LEAVING = b".", b"-"
 class Pulse:
     """The keeper's side, for one life of one child, in an event loop: `on_leaving` is called once at most."""
 
-    def __init__(self, on_leaving: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, kind: str = "", on_leaving: Callable[[], None] = lambda: None) -> None:
+        self._patience = SILENT_CHECKS.get(kind, SILENT_CHECKS_OF_OTHERS)
         self._reading, self.child_end = os.pipe()
         os.set_blocking(self._reading, False)
         os.set_blocking(self.child_end, False)
@@ -43,7 +45,7 @@ class Pulse:
         beating, self._heard = self._heard, False
         self._began |= beating
         self._silent = 0 if beating or not self._began else self._silent + 1
-        return self._silent >= SILENT_CHECKS
+        return self._silent >= self._patience
 
     def _read(self) -> None:
         try:

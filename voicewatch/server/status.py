@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable
 
 from voicewatch.core.events import MediaStatus, RecorderStatus, SpeechStatus, SystemStatus
 from voicewatch.processes.messages import HouseStatus
+from voicewatch.processes.placement import kind_of
 
 DEGRADES = {"model": "analysis", "recorder": "recording"}
 """What suffers while a process is away; media processes: `media`."""
-SILENT_S = 1.6
-"""The model process tells how it fares twice a second; one that has stopped does not work either."""
+SILENT_S = {"model": 1.6, "media": 3.0, "recorder": 5.0}
+"""By kind: the model process tells how it fares twice a second, media once, the recorder after each sync of
+the disk, a second later. One that has stopped telling does not work either."""
 
 
 class Status:
@@ -21,7 +23,8 @@ class Status:
         self._states = {"front": "up"} | dict.fromkeys(processes, "starting")
         self._writable = writable
         self._model = SystemStatus(call_id="")
-        self._model_heard_s: float | None = None
+        self._heard_s: dict[str, float] = {}
+        """When a process that is up last told how it fares."""
         self.speech: SpeechStatus | None = None
         """How the model process fares, while it is up."""
         self.on_change: Callable[[SystemStatus], None] = lambda _: None
@@ -39,6 +42,7 @@ class Status:
 
     def down(self, process: str) -> None:
         self._states[process] = "down"
+        self._heard_s.pop(process, None)
         last = self.media.pop(process, None)
         if last is not None and last.leaving:  # as it said it would
             del self._states[process]
@@ -46,13 +50,13 @@ class Status:
             self.recorder = None
         if process == "model":
             self._model = SystemStatus(call_id="")
-            self._model_heard_s = self.speech = None
+            self.speech = None
         self.check()
 
     def heard(self, status: SystemStatus) -> None:
         """What the model process says of its own lag, engines and troubles."""
         self._model = status
-        self._model_heard_s = time.monotonic()
+        self._heard_s["model"] = time.monotonic()
         self.check()
 
     def heard_speech(self, status: SpeechStatus) -> None:
@@ -60,9 +64,11 @@ class Status:
 
     def heard_media(self, status: MediaStatus) -> None:
         self.media[status.process] = status
+        self._heard_s[status.process] = time.monotonic()
 
     def heard_recorder(self, status: RecorderStatus) -> None:
         self.recorder = status
+        self._heard_s["recorder"] = time.monotonic()
         self.check()
 
     def heard_keeper(self, status: HouseStatus) -> None:
@@ -83,9 +89,8 @@ class Status:
 
     def now(self) -> SystemStatus:
         away = [name for name, state in self._states.items() if state != "up"]
-        troubles = [DEGRADES.get(name, "media") for name in away] + list(self._model.degraded)
-        if self._model_heard_s is not None and time.monotonic() - self._model_heard_s > SILENT_S:
-            troubles.append(DEGRADES["model"])
+        troubles = [DEGRADES.get(name, "media") for name in away + self._silent()]
+        troubles += self._model.degraded
         if self._records_in_part:
             troubles.append(DEGRADES["recorder"])
         if not self._writable():
@@ -100,8 +105,12 @@ class Status:
 
     @property
     def is_ok(self) -> bool:
-        is_up = all(state == "up" for state in self._states.values())
+        is_up = all(state == "up" for state in self._states.values()) and not self._silent()
         return is_up and self._writable() and not self._records_in_part
+
+    def _silent(self) -> list[str]:
+        now_s = time.monotonic()
+        return [name for name, heard_s in self._heard_s.items() if now_s - heard_s > SILENT_S[kind_of(name)]]
 
     @property
     def _records_in_part(self) -> bool:
