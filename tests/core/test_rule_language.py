@@ -137,6 +137,42 @@ def test_who_says_again_what_was_said() -> None:
     assert found.evidence[0].kind == "repeat"
 
 
+def test_together_is_of_one_utterance() -> None:
+    rule = '{ together = [{ words = ["i guess"] }, { escalation_above = 0.4 }] }'
+    talk = Talk(book(rule))
+    assert talk.say("Hm.", escalation=0.9) == []
+    assert talk.final("I guess.") == [], "what is known is of the utterance before"
+    assert talk.scored(escalation=0.1) == []
+    assert talk.say("I guess.", escalation=0.5) != []
+    late = Talk(book(rule))
+    late.final("I guess.")
+    assert kinds(late.scored(escalation=0.5)) == ["alert_raised"]
+    unknown = Talk(book(rule))
+    unknown.say("Well.", not_scored={"escalation": "no model"})
+    assert unknown.judge.not_evaluated == {}
+    unknown.say("I guess.", not_scored={"escalation": "no model"})
+    assert unknown.judge.not_evaluated == {"it": "no model"}
+
+
+@pytest.mark.parametrize(
+    ("inside", "why"),
+    [
+        ('{ words = ["a"] }, { silence_s = 5 }', "conditions on utterances only"),
+        ('{ words = ["a"] }, { words = ["b"], role = "ai" }', "cannot be of customer and of ai"),
+        ('{ words = ["a"] }, { words = ["b"], count = 2 }', "count belongs to conditions that stand alone"),
+    ],
+)
+def test_together_refuses_what_one_utterance_cannot_be(inside: str, why: str) -> None:
+    with pytest.raises(BadRule, match=why):
+        book(f"{{ together = [{inside}] }}")
+
+
+def test_distinct_phrases_share_no_word() -> None:
+    talk = Talk(book('{ words = ["so angry", "i am so angry", "useless"], distinct = 2 }'))
+    assert talk.say("I am so angry!") == []
+    assert kinds(talk.say("I am so angry, it is useless!")) == ["alert_raised"]
+
+
 def test_meaning_and_escalation_need_a_model_that_says_them() -> None:
     talk = Talk(book('{ meaning = "gave_up", level = 0.7 }'))
     talk.say("Forget it.")

@@ -1,8 +1,8 @@
 """Each default rule in short dialogues: it fires, it does not, it clears, and it explains itself.
 
 A block starts with what is to happen (`fires …`, `does not fire …`, `clears …`). A line of it is
-`SECONDS role: words [score 0.5]` or an event; a score that is neither `sentiment` nor `escalation` is a cue.
-A line that begins with `>` is what the rules say to it, all of them. The file's name is the rule's (what
+`SECONDS role: words [score 0.5] …` or an event; a score that is neither `sentiment` nor `escalation` is a
+cue. A line that begins with `>` is what the rules say to it, all of them. The file's name is the rule's (what
 follows `_vip` aside). `UPDATE_STORIES=1` writes the answers anew: read the difference first.
 """
 
@@ -33,7 +33,8 @@ from voicewatch.core.events import (
 from voicewatch.core.rules import Judge, default_rules
 
 STORIES = sorted((Path(__file__).parent / "rule_stories").glob("*.story"))
-LINE = re.compile(r"^([\d.]+) (.*?)(?: \[([a-z_]+) (-?[\d.]+)\])?$")
+LINE = re.compile(r"^([\d.]+) (.*?)((?: \[[a-z_]+ -?[\d.]+\])*)$")
+SCORE = re.compile(r"([a-z_]+) (-?[\d.]+)")
 SPEECH = re.compile(r"^(customer|ai): (.*)$")
 TICK_MS = 500
 NO_DOUBT = Uncertainty(score=0, recognition=0, speaker=0, dialogue=0)
@@ -60,7 +61,8 @@ class Play:
             self.now_ms += TICK_MS
             said += self.judge.tick(self.now_ms)
         self.now_ms = at_ms
-        for fact in self.facts(found[2], {found[3]: float(found[4])} if found[3] else {}):
+        scores = {name: float(value) for name, value in SCORE.findall(found[3])}
+        for fact in self.facts(found[2], scores):
             said += self.judge.push(fact)
         said += self.judge.tick(at_ms)
         self.said += said

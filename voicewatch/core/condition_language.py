@@ -20,6 +20,7 @@ from voicewatch.core.call_conditions import (
 )
 from voicewatch.core.conditions import AtLeast, Condition, Lasting, Not
 from voicewatch.core.events import Role
+from voicewatch.core.joined_conditions import Times, Together
 from voicewatch.core.rule_table import BadRule, Table, nearest
 from voicewatch.core.said_conditions import (
     Cue,
@@ -34,7 +35,6 @@ from voicewatch.core.said_conditions import (
     SentimentLevel,
     SpokenLanguage,
     SumSaid,
-    Times,
     UncertaintyLevel,
     Words,
 )
@@ -95,11 +95,26 @@ def _at_least(table: Table) -> Condition:
 
 
 def _times(table: Table) -> Condition:
-    parts = _parts(table, "of")
-    leaves = [part for part in parts if isinstance(part, Said)]
+    leaves = _on_utterances(table, "of", "times counts utterances")
+    return Times(table.whole("times"), leaves)
+
+
+def _together(table: Table) -> Condition:
+    leaves = _on_utterances(table, "together", "it asks all of one utterance")
+    for other in leaves[1:]:
+        if other.role != leaves[0].role:
+            raise table.bad("together", f"one utterance cannot be of {leaves[0].role} and of {other.role}")
+    if any(leaf.count > 1 for leaf in leaves):
+        raise table.bad("together", "count belongs to conditions that stand alone: this is one utterance")
+    return Together(leaves)
+
+
+def _on_utterances(table: Table, name: str, why: str) -> tuple[Said, ...]:
+    parts = _parts(table, name)
+    leaves = tuple(part for part in parts if isinstance(part, Said))
     if len(leaves) < len(parts):
-        raise table.bad("of", "times counts utterances: it takes conditions on utterances only")
-    return Times(table.whole("times"), tuple(leaves))
+        raise table.bad(name, f"{why}: it takes conditions on utterances only")
+    return leaves
 
 
 def _not(table: Table) -> Condition:
@@ -293,6 +308,7 @@ CONDITIONS: Mapping[str, tuple[tuple[str, ...], Callable[[Table], Condition]]] =
     "any": (("within_s",), _any),
     "at_least": (("of", "within_s"), _at_least),
     "times": (("of", "within_s"), _times),
+    "together": (("within_s",), _together),
     "not": ((), _not),
     "words": (WORD_FIELDS, _words),
     "pattern": (SAID_FIELDS, _pattern),

@@ -102,7 +102,7 @@ class Said(Condition):
         if not self.quoted:
             return []
         matches = [match for match in self.window(memory) if match.matched]
-        return [(match.spoken, self._piece(match)) for match in reversed(matches)]
+        return [(match.spoken, self.piece(match)) for match in reversed(matches)]
 
     def window(self, memory: Memory) -> Iterator[Match]:
         """What counts now, the newest first."""
@@ -117,7 +117,8 @@ class Said(Condition):
                 return
             yield match
 
-    def _piece(self, match: Match) -> Evidence:
+    def piece(self, match: Match) -> Evidence:
+        """What is shown of a match."""
         final = match.spoken.final
         if final is None:
             return Evidence(kind=self.kind, utterance_id=match.spoken.utterance_id, value=match.value)
@@ -154,41 +155,12 @@ def _forget(matches: deque[Match], spoken: Spoken) -> None:
             return
 
 
-@dataclass(eq=False)
-class Times(Condition):
-    """Utterances in which one of the leaves matches, whichever: at least so many."""
-
-    count: int
-    of: tuple[Said, ...]
-
-    def parts(self) -> Sequence[Condition]:
-        return self.of
-
-    def verdict(self, memory: Memory) -> Verdict:
-        hits: set[str] = set()
-        unknown: dict[str, str] = {}
-        for leaf in self.of:
-            for match in leaf.window(memory):
-                if match.matched:
-                    hits.add(match.spoken.utterance_id)
-                else:
-                    unknown[match.spoken.utterance_id] = match.reason
-        if len(hits) >= self.count:
-            return HOLDS
-        doubtful = [reason for one, reason in unknown.items() if one not in hits]
-        return Verdict(None, doubtful[0]) if len(hits) + len(doubtful) >= self.count else FAILS
-
-    def evidence(self, memory: Memory) -> Pieces:
-        found = [piece for leaf in self.of for piece in leaf.evidence(memory)]
-        return sorted(found, key=lambda piece: piece[0].at_ms if piece[0] else 0)
-
-
 # ---------------------------------------------------------------- by words
 
 
 @dataclass(eq=False, kw_only=True)
 class Words(Said):
-    """One of the phrases occurs (`distinct`: so many different ones in one utterance).
+    """One of the phrases occurs (`distinct`: so many different ones in one utterance, none within another).
 
     `unless`: phrases that take it back if they are in the same utterance; `reply_to`: phrases of which one
     must be in what another role said last. The judge has looked all of them up in one go: those of `unless`
@@ -210,7 +182,9 @@ class Words(Said):
         hits = spoken.found.get(self.number, ())
         if self.unless_negated:
             hits = [hit for hit in hits if not spoken.words.is_negated(hit.start)]
-        if len(hits) < self.distinct or (self.unless is not None and self.unless.number in spoken.found):
+        if _apart(hits, self.distinct) < self.distinct or (
+            self.unless is not None and self.unless.number in spoken.found
+        ):
             return None
         if self.reply_to is not None and (
             spoken.before is None or self.reply_to.number not in spoken.before.found
@@ -218,6 +192,17 @@ class Words(Said):
             return None
         start, end = spoken.words.place(*_widest(hits))
         return Match(spoken, True, start=start, end=end)
+
+
+def _apart(hits: Sequence[Hit], enough: int) -> int:
+    """How many of the phrases share no word with another that is counted: "have died" is not also "died"."""
+    if len(hits) < enough or enough == 1:
+        return len(hits)
+    count, until = 0, -1
+    for hit in sorted(hits, key=lambda hit: hit.end):
+        if hit.start > until:
+            count, until = count + 1, hit.end
+    return count
 
 
 def _widest(hits: Sequence[Hit]) -> tuple[int, int]:

@@ -28,3 +28,16 @@ clears
 14 ai: I have filled it in for you just now, and the refund is on its way.
 19 customer: Oh, that works. Perfect, thank you. [sentiment 2]
 > angry_and_stuck is cleared: it has become better
+
+fires on one word of anger where the scorer hears the need
+9 customer: This is beyond a joke. [escalation 0.9]
+> angry_and_stuck alerts: Angry and getting nowhere “beyond a joke”
+> angry_and_stuck calls a person
+> needs_person alerts: Needs a person soon “This is beyond a joke.” “beyond a joke”
+> needs_person calls a person
+
+does not fire on one said in fun
+4 customer: Saturday was the worst match I've ever seen. [sentiment -3.7] [escalation 0.3]
+9 customer: Same seat. I want to be there when it gets even worse. [sentiment -3] [escalation 0.2]
+14 customer: Daylight robbery. Ten payments, please. [sentiment -2.9] [escalation 0.3]
+> unhappy alerts: Unhappy for a while “Saturday was the worst match I've ever seen.” “Same seat. I want to be there when it gets even worse.” “Daylight robbery. Ten payments, please.”

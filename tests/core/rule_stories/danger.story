@@ -5,3 +5,23 @@ fires
 
 does not fire
 9 customer: This match is mad, I'm going to have a heart attack! My wife will kill me.
+
+fires on what is only a sign
+9 customer: It's an eggy smell, and my husband is hard to wake.
+> danger alerts: Health or safety is at stake “hard to wake”
+> danger calls a person
+
+fires on a word that is no danger by itself where the scorer hears one
+9 customer: My mother has come over all dizzy. [vulnerable 0.9]
+> danger alerts: Health or safety is at stake “dizzy”
+> danger calls a person
+> vulnerable alerts: May need special care “My mother has come over all dizzy.”
+> vulnerable calls a person
+
+does not fire on such a word alone
+9 customer: I set myself on fire for a living, and I need new wicks. [vulnerable 0.3]
+14 customer: I'd have died before I remembered that, yeah, go on. [escalation 0.1]
+19 customer: Does the emergency stop button need a key? [escalation 0.1]
+
+does not fire on a trade
+9 customer: I'm an ambulance driver and I'm on earlies. [vulnerable 0.6]

@@ -15,3 +15,14 @@ fires when it is spoken on and on
 does not fire
 4 ai: How can I help?
 9 customer: I need my bill in English, my Spanish course starts on Monday.
+
+fires when words are missing again
+4 ai: Is it the tap or the boiler?
+9 customer: How you say, the lamp, water go in lamp.
+14 ai: You have a broken lamp.
+19 customer: No, I don't have the words for this.
+> language_mismatch alerts: Another language is needed “How you say” “don't have the words”
+> language_mismatch calls a person
+
+does not fire on one word that is missing
+9 customer: I don't know how you say, the place where they keep the coats. Is it extra?

@@ -16,3 +16,12 @@ clears
 9 ai: I have changed it now.
 14 customer: Oh, that works. Thank you. [escalation 0.1]
 > needs_person is cleared: it has become better
+
+fires on confusion that the scorer hears
+9 customer: I've lost it. Is that the whole lot in April, then? [confusion 0.9] [escalation 0.8]
+> needs_person alerts: Needs a person soon “I've lost it. Is that the whole lot in April, then?” “I've lost it. Is that the whole lot in April, then?”
+> needs_person calls a person
+
+does not fire on a mild dislike, twice
+4 customer: Monday's dead for me. [sentiment -1.7] [escalation 0.2]
+9 customer: I was called in. [sentiment -2.2] [escalation 0.8]
