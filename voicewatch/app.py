@@ -120,7 +120,7 @@ async def _until_told(
 
     beating = asyncio.create_task(beat(pulse))
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_log_stray)
+    loop.set_exception_handler(Strays())
     loop.add_signal_handler(signal.SIGTERM, asked_to_end)
     loop.add_signal_handler(END_NOW, task.cancel)
     try:
@@ -131,10 +131,27 @@ async def _until_told(
         beating.cancel()
 
 
-def _log_stray(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """An exception that no task's owner asked for: a mistake, but one that need not end the process."""
-    error = context.get("exception")
-    log.error("stray_error", what=context.get("message"), **(fault(_innermost(error)) if error else {}))
+class Strays:
+    """Logs exceptions that no task's owner asked for: mistakes, but such as need not end the process.
+
+    So many a second at most: asyncio tells of a want of descriptors by the thousand.
+    """
+
+    A_SECOND = 5
+
+    def __init__(self) -> None:
+        self._second = self._logged = self._left_out = 0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if int(loop.time()) != self._second:
+            self._second, self._logged = int(loop.time()), 0
+        if self._logged == self.A_SECOND:
+            self._left_out += 1
+            return
+        error = context.get("exception")
+        where = fault(_innermost(error)) if error else {}
+        log.error("stray_error", what=context.get("message"), left_out=self._left_out, **where)
+        self._logged, self._left_out = self._logged + 1, 0
 
 
 def _innermost(error: BaseException) -> BaseException:

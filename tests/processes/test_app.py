@@ -9,9 +9,11 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from voicewatch import app
 from voicewatch.processes.keeper import Keeper, Plan
@@ -108,6 +110,18 @@ async def test_wrong_settings_end_the_house_with_their_text(run_dir: Path, setti
     assert status == 2
     wrong = [line["reason"] for line in lines if line["event"] == "bad_settings"]
     assert wrong == ["setting judgement.rules: line 3 is wrong"]
+
+
+def test_a_flood_of_stray_errors_is_a_few_lines_and_a_count() -> None:
+    """asyncio tells two thousand times a second that no descriptor is free."""
+    strays, loop = app.Strays(), cast(asyncio.AbstractEventLoop, SimpleNamespace(time=lambda: now_s))
+    with capture_logs() as lines:
+        now_s = 7.1
+        for _ in range(2_000):
+            strays(loop, {"message": "accept() out of system resource", "exception": OSError()})
+        now_s = 8.0
+        strays(loop, {"message": "another"})
+    assert [line["left_out"] for line in lines] == [0] * app.Strays.A_SECOND + [2_000 - app.Strays.A_SECOND]
 
 
 @pytest.mark.parametrize(("name", "given"), [("front", None), ("front", "{}"), ("", None)])

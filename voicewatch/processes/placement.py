@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import resource
 import stat
 import sys
 import tempfile
@@ -20,6 +21,7 @@ log = structlog.get_logger()
 NICENESS = {"media": -10, "front": 0, "recorder": 5, "model": 10}
 MEDIA_REALTIME_PRIORITY = 1
 """The lowest of SCHED_RR: above everything ordinary, below everything that asked for more."""
+DESCRIPTORS = 20_000
 _PR_SET_PDEATHSIG = 1
 
 _leases: list[int] = []
@@ -75,14 +77,23 @@ def lease_folder() -> Path:
 
 
 def settle(name: str, media_processes: int) -> None:
-    """Gives the calling process its niceness and core.
+    """Gives the calling process its niceness, core and as many descriptors as the system grants.
 
     Called before anything big is imported: libraries start threads when they are, and threads inherit.
     """
     kind = kind_of(name)
+    _try("descriptors", _more_descriptors)
     _try("priority", lambda: os.setpriority(os.PRIO_PROCESS, 0, NICENESS[kind]))
     if kind == "media" and sys.platform == "linux":
         _try("core", lambda: _pin(media_cores(media_processes, sorted(os.sched_getaffinity(0)))))
+
+
+def _more_descriptors() -> None:
+    """A leg takes a socket, and many systems give a process no more than 1024 unless it asks."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _pin(candidates: Sequence[int]) -> None:

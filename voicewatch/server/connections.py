@@ -12,6 +12,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from voicewatch.processes.sockets import BACKLOG
 from voicewatch.server.guard import Guard
 
 MESSAGE_LIMIT = 64 * 1024
@@ -96,6 +97,7 @@ async def serve_http(app: Guard, listener: socket.socket, say_goodbye: Callable[
             lifespan="off",
             proxy_headers=False,
             server_header=False,
+            backlog=BACKLOG,
             ws_max_size=MESSAGE_LIMIT,
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=1,
