@@ -65,6 +65,8 @@ _CANT_REACH = re.compile(
     rf"\b(?:can't|unable to|impossible to|couldn't|can i not|can not) (?:get|reach|find|speak|talk)(?: \w+){{0,3}} {_SOMEBODY}"
 )
 
+_ORDINAL = "third|fourth|fifth|sixth|tenth|hundredth"
+
 _PATTERNS: dict[str, tuple[tuple[str, float], ...]] = {
     "cancel": (
         (r"(?:cancel|close|terminate|end|delete|deactivate|stop)(?:ling|ing|led)? (?:\w+ ){0,2}(?:account|subscription"
@@ -109,7 +111,9 @@ _PATTERNS: dict[str, tuple[tuple[str, float], ...]] = {
         (r"(?:as|like) i (?:said|told you|mentioned)|i (?:just )?(?:told you|said that)|i said", 0.7),
         (r"you (?:already|just) (?:said|asked|told)|you keep (?:saying|asking|telling)|same (?:thing|question|answer)"
          r"(?: again| over)?", 0.9),
-        (r"(?:second|third|fourth|fifth|sixth|tenth|hundredth) time", 0.8),
+        (rf"(?:second|{_ORDINAL}) time(?: [\w']+){{0,3}} (?:call|ring|ask|tell|told|say|said|explain|try|tried|phone|contact"
+         r"|chas|repeat|writ|spell|giv|report|send|sent|rung|rang|spoke|speak)\w*", 0.8),
+        (rf"(?:{_ORDINAL}) time", 0.5),
         (r"(?:called|told|asked|tried|explained|checked)(?: \w+){0,3} (?:two|three|four|five|six|several|many|\d+) times",
          0.8),
         (r"again and again|over and over|how many times", 0.9),

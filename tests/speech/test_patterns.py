@@ -38,3 +38,17 @@ def test_together_they_find_what_each_finds_alone(said: str) -> None:
 def test_law_that_is_mentioned_says_less_than_law_that_is_used(said: str, threatens: bool) -> None:
     value = next(cue.value for cue in find_cues(plain(said), "customer") if cue.name == "legal")
     assert (value > 0.9) if threatens else (0.2 < value < 0.5)
+
+
+@pytest.mark.parametrize(
+    ("said", "again"),
+    [
+        ("this is the third time i'm calling today", True),
+        ("it's the second time I have told you", True),
+        ("i've locked myself out for the third time this month", False),
+        ("we come here for the second time this summer", False),
+    ],
+)
+def test_a_number_of_times_is_a_repeat_only_of_what_was_said_or_tried(said: str, again: bool) -> None:
+    value = next((cue.value for cue in find_cues(plain(said), "customer") if cue.name == "repeat"), 0.0)
+    assert (value >= 0.75) == again

@@ -41,3 +41,6 @@ does not fire on one said in fun
 9 customer: Same seat. I want to be there when it gets even worse. [sentiment -3] [escalation 0.2]
 14 customer: Daylight robbery. Ten payments, please. [sentiment -2.9] [escalation 0.3]
 > unhappy alerts: Unhappy for a while “Saturday was the worst match I've ever seen.” “Same seat. I want to be there when it gets even worse.” “Daylight robbery. Ten payments, please.”
+
+does not fire on who is angry at himself
+9 customer: I'm such an idiot, I've locked myself out again. [repeat 0.8] [escalation 0.6]

@@ -22,6 +22,7 @@ does not fire on such a word alone
 9 customer: I set myself on fire for a living, and I need new wicks. [vulnerable 0.3]
 14 customer: I'd have died before I remembered that, yeah, go on. [escalation 0.1]
 19 customer: Does the emergency stop button need a key? [escalation 0.1]
+24 customer: It's the film where everybody gets poisoned. [escalation 0.1]
 
 does not fire on a trade
 9 customer: I'm an ambulance driver and I'm on earlies. [vulnerable 0.6]
