@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -149,6 +150,27 @@ async def test_a_child_whose_loop_stops_is_replaced(
             await lives(sockets.run_dir, "model", 2)
             assert keeper.processes["front"].restarts == 0  # it never beat: nothing is expected of it
     assert {line["child"] for line in lines if line["event"] == "process_hung"} == {"model"}
+
+
+async def test_a_machine_without_room_for_a_thread_does_not_end_the_house(
+    settings: Settings, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, refused = asyncio.create_subprocess_exec, ["once"]
+
+    async def begin(*command: str, **how: Any) -> asyncio.subprocess.Process:
+        if refused:
+            raise RuntimeError(f"can't start new thread {refused.pop()}")
+        return await real(*command, **how)
+
+    monkeypatch.setattr("asyncio.create_subprocess_exec", begin)
+    programs = running_programs({"model": OBEDIENT})
+    keeper = Keeper([Plan("model", ("model",))], settings, sockets, "EPOCH", command=programs)
+    with capture_logs() as lines:
+        async with kept(keeper):
+            await lives(sockets.run_dir, "model", 1)
+    assert [line["reason"] for line in lines if line["event"] == "process_not_started"] == [
+        "can't start new thread once"
+    ]
 
 
 @pytest.mark.parametrize(("kind", "checks"), [("media", 2), ("model", 6)])

@@ -65,7 +65,7 @@ class Child:
     async def start(
         self, command: list[str], environment: dict[str, str], descriptors: Sequence[int]
     ) -> asyncio.subprocess.Process:
-        """Begins a life. OSError if the machine has no room for another process."""
+        """Begins a life. OSError or RuntimeError if the machine has no room for another process."""
         self.policy.started(time.monotonic())
         self._process = await asyncio.create_subprocess_exec(
             *command,
@@ -213,8 +213,8 @@ class Keeper:
                 return await process.wait()
             finally:
                 watching.cancel()
-        except OSError as error:
-            log.error("process_not_started", child=child.name, reason=error.strerror)
+        except (OSError, RuntimeError) as error:  # the latter: no thread for asyncio, which waits in one
+            log.error("process_not_started", child=child.name, reason=str(error))
             return os.EX_OSERR
         finally:
             pulse.close()
