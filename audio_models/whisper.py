@@ -450,9 +450,13 @@ def _load(folder_or_name: str, workers: int) -> faster_whisper.WhisperModel:
                 num_workers=workers,
                 local_files_only=True,
             )
-    except (ValueError, OSError, RuntimeError) as error:
-        # huggingface_hub's LocalEntryNotFoundError is an OSError and a ValueError.
+    except Exception as error:  # of a damaged file its reader in Rust says nothing narrower
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if Path(folder_or_name).is_dir():
+            raise MissingModel(
+                f"the Whisper model in {folder_or_name} cannot be read ({reason}); a file of it is damaged "
+                "or cut off: fetch, convert or install it again"
+            ) from None
         raise MissingModel(
             f"the Whisper model {folder_or_name!r} is not on this machine or cannot be read ({reason}); "
             f"fetch it with `voicewatch models pull {folder_or_name}`, or set speech.model to a folder"
@@ -471,8 +475,11 @@ def _only_errors_of(logger: str) -> Iterator[None]:
 
 
 def _read_clip(path: Path) -> Samples:
-    with wave.open(str(path)) as clip:
-        pcm = np.frombuffer(clip.readframes(clip.getnframes()), dtype="<i2")
+    try:
+        with wave.open(str(path)) as clip:
+            pcm = np.frombuffer(clip.readframes(clip.getnframes()), dtype="<i2")
+    except (OSError, EOFError, wave.Error) as error:
+        raise MissingModel(f"{path} cannot be read ({error}); install VoiceWatch again") from None
     return pcm.astype(np.float32) / np.float32(32768)
 
 

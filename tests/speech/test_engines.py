@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -156,12 +157,14 @@ def test_a_missing_model_is_named_with_its_remedy(engine: str, model: str, remed
         load_transcriber(engine, model)
 
 
-def test_a_damaged_model_is_no_traceback(tmp_path: Path) -> None:
-    for name in ("config.json", "tokenizer.json"):
-        (tmp_path / name).write_bytes((BUNDLED_FOLDER / name).read_bytes())
-    (tmp_path / "model.bin").write_bytes(b"damaged")
-    with pytest.raises(MissingModel, match="cannot be read"):
-        load_transcriber("auto", str(tmp_path))
+@pytest.mark.parametrize("file", ["model.bin", "config.json", "tokenizer.json", "vocabulary.json"])
+def test_a_file_of_a_whisper_that_is_cut_off_is_named_with_the_remedy(tmp_path: Path, file: str) -> None:
+    folder = tmp_path / "whisper"
+    shutil.copytree(BUNDLED_FOLDER, folder)
+    whole = (folder / file).read_bytes()
+    (folder / file).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(MissingModel, match=r"damaged or cut off: fetch, convert or install it again"):
+        load_transcriber("faster-whisper", str(folder))
 
 
 def test_the_voice_detector_wants_20_ms() -> None:

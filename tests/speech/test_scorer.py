@@ -1,6 +1,7 @@
 """The scorer on what people say in calls, as a recogniser would write it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from audio_models.api import (
     Turn,
     load_scorer,
 )
+from audio_models.reading import FOLDER
 from audio_models.scorer import ReadingScorer
 from voicewatch.speech.score import score_lines
 
@@ -343,6 +345,21 @@ def test_it_knows_most_of_it_without_any_word_list() -> None:
 def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
     with pytest.raises(MissingModel, match=r"network\.npz"):
         ReadingScorer(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # numpy leaves it open
+@pytest.mark.parametrize(
+    ("file", "left"), [("network.npz", 0), ("network.npz", 1_000), ("vocabulary.txt", 0)]
+)
+def test_weights_that_were_cut_off_are_damage_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, left: int
+) -> None:
+    folder = tmp_path / "scorers"
+    shutil.copytree(FOLDER, folder)
+    (folder / file).write_bytes((FOLDER / file).read_bytes()[:left])
+    monkeypatch.setattr("audio_models.scorer.ReadingScorer", lambda: ReadingScorer(folder))
+    with pytest.raises(MissingModel, match=r"damaged.*install VoiceWatch again"):
+        load_scorer()
 
 
 def test_phrases_are_met_in_other_words() -> None:
