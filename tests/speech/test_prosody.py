@@ -151,6 +151,17 @@ def test_a_deployment_may_do_without() -> None:
     assert Voices(wanted=False).spoken("call", "seat", Role.CUSTOMER, sung(150.0)) is None
 
 
+def test_damaged_weights_are_found_before_anybody_speaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_off = tmp_path / "model.json"
+    cut_off.write_text('{"features": [')
+    monkeypatch.setattr("audio_models.arousal.load_model", lambda: load_model(cut_off))
+    with pytest.raises(MissingModel, match=r"model\.json cannot be read.*install VoiceWatch again"):
+        Voices()
+    assert Voices(wanted=False).spoken("call", "seat", Role.CUSTOMER, sung(150.0)) is None
+
+
 def test_a_seat_keeps_its_voice_until_the_call_is_over() -> None:
     voices, spoken = Voices(), sung(150.0)
     first = voices.spoken("call", "seat", Role.CUSTOMER, spoken)

@@ -545,7 +545,8 @@ def _voices(settings: Settings) -> Voices:
     try:
         return Voices(settings.speech.voice, settings.speech.voice_model)
     except MissingModel as error:
-        raise BadSettings(f"speech.voice_model: {error}") from None
+        named = settings.speech.voice_model
+        raise BadSettings(f"speech.voice_model: {error}" if named else str(error)) from None
 
 
 def _scorer(settings: Settings) -> Scorer:

@@ -32,13 +32,14 @@ class Spoken:
 
 
 class Voices:
-    """The customers' voices by seat. Raises MissingModel when the first is needed and there is no model."""
+    """The customers' voices by seat."""
 
     def __init__(self, wanted: bool = True, model: str = "") -> None:
-        """`model` names another than our own (see `load_caller_voice`). Raises MissingModel then."""
+        """`model` names another than our own (see `load_caller_voice`). Raises MissingModel: not when a
+        customer speaks, when it would be too late."""
         self._wanted = wanted
         self._model = model
-        if wanted and model:
+        if wanted:
             load_caller_voice(Role.CUSTOMER.value, model)
         self._known: dict[tuple[str, str], CallerVoice] = {}
 
