@@ -173,6 +173,28 @@ def test_distinct_phrases_share_no_word() -> None:
     assert kinds(talk.say("I am so angry, it is useless!")) == ["alert_raised"]
 
 
+def test_a_cue_that_only_restrains_words_leaves_them_alone_where_nothing_was_judged() -> None:
+    agreed = '{ cue = "ambiguous_consent", level = 0.4, of_last = 1, if_unscored = true }'
+    rule = f'{{ all = [{{ words = ["i guess"], of_last = 1 }}, {agreed}] }}'
+
+    def raised(**scored: object) -> bool:
+        return bool(Talk(book(rule)).say("I guess.", **scored))
+
+    assert raised(cues={"ambiguous_consent": 0.6})
+    assert not raised(cues={"ambiguous_consent": 0.2})
+    assert not raised(cues={"repeat": 0.9}), "judged, and not found"
+    assert not raised(escalation=0.1), "judged, and nothing found"
+    assert raised(), "nobody judged"
+    assert raised(cues={"repeat": 0.9}, not_scored={"ambiguous_consent": "no model"})
+    assert raised(not_scored={"cues": "unsupported_language: 'hi'"})
+
+
+def test_a_cue_is_taken_back_by_words_of_the_same_utterance() -> None:
+    talk = Talk(book('{ cue = "legal", level = 0.8, unless = ["jury duty"] }'))
+    assert talk.say("I am in court for jury duty.", cues={"legal": 0.9}) == []
+    assert talk.say("See you in court.", cues={"legal": 0.9}) != []
+
+
 def test_meaning_and_escalation_need_a_model_that_says_them() -> None:
     talk = Talk(book('{ meaning = "gave_up", level = 0.7 }'))
     talk.say("Forget it.")

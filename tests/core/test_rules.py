@@ -152,22 +152,6 @@ def test_a_cue_points_at_the_words_the_scorer_pointed_at() -> None:
     assert talk.say("Fine.", cues={"complaint": 0.4}) == []
 
 
-def test_a_cue_that_only_restrains_words_leaves_them_alone_where_nothing_was_judged() -> None:
-    agreed = '{ cue = "ambiguous_consent", level = 0.4, of_last = 1, if_unscored = true }'
-    rule = f'{{ all = [{{ words = ["i guess"], of_last = 1 }}, {agreed}] }}'
-
-    def raised(**scored: object) -> bool:
-        return bool(Talk(book(rule)).say("I guess.", **scored))
-
-    assert raised(cues={"ambiguous_consent": 0.6})
-    assert not raised(cues={"ambiguous_consent": 0.2})
-    assert not raised(cues={"repeat": 0.9}), "judged, and not found"
-    assert not raised(escalation=0.1), "judged, and nothing found"
-    assert raised(), "nobody judged"
-    assert raised(cues={"repeat": 0.9}, not_scored={"ambiguous_consent": "no model"})
-    assert raised(not_scored={"cues": "unsupported_language: 'hi'"})
-
-
 def test_all_any_and_at_least_join_conditions() -> None:
     words = [f'{{ words = ["{word}"] }}' for word in ("red", "green", "blue")]
     each = ", ".join(words)

@@ -199,6 +199,7 @@ def _cue(table: Table) -> Condition:
         name=table.text("cue"),
         level=table.number("level", 0.5, high=1),
         if_unscored=table.flag("if_unscored"),
+        unless=_looked_up(table, "unless"),
     )
 
 
@@ -318,7 +319,7 @@ CONDITIONS: Mapping[str, tuple[tuple[str, ...], Callable[[Table], Condition]]] =
     "sentiment_falls_by": (SAID_FIELDS, _sentiment_fall),
     "uncertainty_above": ((*SAID_FIELDS, "part"), _uncertainty),
     "escalation_above": ((*SAID_FIELDS, "if_unscored"), _escalation),
-    "cue": ((*SAID_FIELDS, "level", "if_unscored"), _cue),
+    "cue": ((*SAID_FIELDS, "level", "if_unscored", "unless"), _cue),
     "says_again": (SAID_FIELDS, _says_again),
     "sum_above": (SAID_FIELDS, _sum_above),
     "speaks": (SAID_FIELDS, _language),

@@ -71,7 +71,14 @@ class Together(Condition):
 
     def _in_one(self, memory: Memory) -> Iterator[list[Match]]:
         """For each utterance that is something to every leaf, what it is to each; the newest first."""
-        found = [{match.spoken.utterance_id: match for match in leaf.window(memory)} for leaf in self.of]
-        for utterance_id in found[0]:
-            if all(utterance_id in matches for matches in found):
-                yield [matches[utterance_id] for matches in found]
+        if not all(memory.tracks[leaf.number].matches for leaf in self.of):
+            return
+        for one in self.of[0].window(memory):
+            found = [_of_utterance(leaf, one, memory) for leaf in self.of]
+            if None not in found:
+                yield [match for match in found if match is not None]
+
+
+def _of_utterance(leaf: Said, one: Match, memory: Memory) -> Match | None:
+    """What the utterance of a match is to another leaf."""
+    return next((match for match in leaf.window(memory) if match.spoken is one.spoken), None)

@@ -125,6 +125,8 @@ class _Index:
             question.askers.append((place, leaf))
             return
         question = self._known[asked] = Question(leaf, [(place, leaf)])
+        if isinstance(leaf, Words | Cue) and leaf.unless is not None:
+            self.look_for(leaf.unless.number, leaf.unless.phrases, (leaf.role,))
         if isinstance(leaf, Words):
             self._add_words(leaf, question)
         elif isinstance(leaf, Cue) and not leaf.if_unscored:
@@ -135,8 +137,6 @@ class _Index:
     def _add_words(self, leaf: Words, question: Question) -> None:
         self.look_for(leaf.number, leaf.phrases, (leaf.role,))
         self.found[leaf.number] = question
-        if leaf.unless is not None:
-            self.look_for(leaf.unless.number, leaf.unless.phrases, (leaf.role,))
         if leaf.reply_to is not None:
             others = tuple(role for role in Role if role != leaf.role)
             self.look_for(leaf.reply_to.number, leaf.reply_to.phrases, others)

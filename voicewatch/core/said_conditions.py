@@ -421,12 +421,17 @@ class Cue(Said):
     name: str
     level: float
     if_unscored: bool = False
+    unless: Phrases | None = None
+    """Phrases that take it back if they are in the same utterance."""
 
     def __post_init__(self) -> None:
         self.kind = self.name
 
+    def parts(self) -> Sequence[Condition]:
+        return [] if self.unless is None else [self.unless]
+
     def look(self, spoken: Spoken, memory: Memory) -> Match | None:
-        if spoken.scored is None:
+        if spoken.scored is None or (self.unless is not None and self.unless.number in spoken.found):
             return None
         value = spoken.scored.cues.get(self.name)
         if value is None and self.if_unscored and _is_unjudged(spoken.scored, self.name):
