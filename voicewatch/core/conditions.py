@@ -7,7 +7,8 @@ when it arrives or is scored, for all that ask the same, and they remember only 
 costs a call the different questions that it could answer, and nothing else.
 
 Three-valued logic is Kleene's: `any` holds if one holds, whatever is unknown about the others. Leaves about
-utterances are in `said_conditions.py`, those about the whole call in `call_conditions.py`.
+utterances are in `said_conditions.py`, what joins several of them in `joined_conditions.py`, those about the
+whole call in `call_conditions.py`.
 """
 
 from __future__ import annotations

@@ -52,6 +52,9 @@ class Together(Condition):
         return self.of
 
     def verdict(self, memory: Memory) -> Verdict:
+        for leaf in self.of:
+            if not memory.tracks[leaf.number].matches:
+                return FAILS
         reason: str | None = None
         for matches in self._in_one(memory):
             unknown = [match for match in matches if not match.matched]
@@ -71,8 +74,6 @@ class Together(Condition):
 
     def _in_one(self, memory: Memory) -> Iterator[list[Match]]:
         """For each utterance that is something to every leaf, what it is to each; the newest first."""
-        if not all(memory.tracks[leaf.number].matches for leaf in self.of):
-            return
         for one in self.of[0].window(memory):
             found = [_of_utterance(leaf, one, memory) for leaf in self.of]
             if None not in found:
