@@ -97,7 +97,7 @@ def test_signing_out_outlives_a_restart_and_is_forgotten_with_the_token(tmp_path
     tokens = Tokens(KEY, file, lambda: now[0])
     account = Account("a", "A", "admin", expires_at=2_000, jti="gone")
     tokens.revoke(account)
-    file.write_text(file.read_text() + '["torn')
+    file.write_bytes(b"\0\xff\n" + file.read_bytes() + b'["torn')
     assert Tokens(KEY, file, lambda: now[0]).is_revoked("gone")
     now[0] = 3_000.0
     assert not Tokens(KEY, file, lambda: now[0]).is_revoked("gone")

@@ -95,13 +95,21 @@ class Journal:
         try:
             await journal._ready
             await journal._in_reader(journal._open_reading)
-        except JournalFailed:
+        except (JournalFailed, asyncio.CancelledError):
             await journal.close()
             raise
         return journal
 
     def _open_reading(self) -> None:
         self._reading = self._open_ledger()
+
+    def _opened(self, failure: JournalFailed | None) -> None:
+        if self._ready.done():  # nobody waits any more: it was cancelled
+            return
+        if failure is None:
+            self._ready.set_result(None)
+        else:
+            self._ready.set_exception(failure)
 
     async def append(self, facts: Sequence[Fact], source: Source | None = None) -> list[Stored]:
         """Writes in one transaction; what is returned is durable and holds `seq` and `at`.
@@ -199,9 +207,9 @@ class Journal:
             ledger.check()
             ledger.finish_erasures()
         except JournalFailed as error:
-            self._loop.call_soon_threadsafe(self._ready.set_exception, error)
+            self._loop.call_soon_threadsafe(self._opened, error)
         else:
-            self._loop.call_soon_threadsafe(self._ready.set_result, None)
+            self._loop.call_soon_threadsafe(self._opened, None)
             self._write_until_closed(ledger)
             ledger.close()
         self._loop.call_soon_threadsafe(self._ended.set)

@@ -146,9 +146,16 @@ class Ledger:
         self._upcasters = upcasters
         self._utc_now = utc_now
         self.path = folder / "journal.db"
+        ring = folder / "keys.db"
+        has_journal, has_ring = _holds_something(self.path), _holds_something(ring)
+        if has_journal and not has_ring:
+            raise _half_lost(ring)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._keys = KeyRing(folder / "keys.db")
+            self._keys = KeyRing(ring)
+            if not has_journal and self._keys.has_any():
+                self._keys.close()
+                raise _half_lost(self.path)
             self._database = private_database(self.path)
             self._database.executescript(SCHEMA)
         except (OSError, sqlite3.Error) as error:
@@ -467,6 +474,21 @@ def _fields(body: str, call_id: str, seq: int, kind: str) -> dict[str, Any]:
     except ValueError:
         raise JournalDamaged(f"fact {seq} of call {call_id} ({kind}) is torn; restore the journal") from None
     return fields
+
+
+def _half_lost(file: Path) -> JournalDamaged:
+    """One without the other is no beginning: what was lost is not to be taken for what never was."""
+    return JournalDamaged(
+        f"{file} is missing or empty, though journal.db and keys.db are made together: restore both from a "
+        "backup, or remove both to begin anew"
+    )
+
+
+def _holds_something(file: Path) -> bool:
+    try:
+        return file.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _place(call_id: str, seq: int, kind: str) -> str:

@@ -120,6 +120,10 @@ class KeyRing:
         row = self._database.execute("SELECT key FROM keys WHERE call_id = ?", (call_id,)).fetchone()
         return bytes(row[0]) if row else None
 
+    def has_any(self) -> bool:
+        """Whether it holds the key of any call."""
+        return self._database.execute("SELECT 1 FROM keys LIMIT 1").fetchone() is not None
+
     def find_or_make(self, call_id: str) -> bytes:
         """Durable before it is returned: nothing is ever sealed under a key that a crash could lose."""
         found = self.find(call_id)

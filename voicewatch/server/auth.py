@@ -188,7 +188,7 @@ class Tokens:
         if self._file is None or not self._file.exists():
             return {}
         found: dict[str, int] = {}
-        for line in self._file.read_text(encoding="utf-8").splitlines():
+        for line in self._file.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 jti, expires_at = json.loads(line)
                 found[str(jti)] = int(expires_at)
