@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import time
 
 import numpy as np
 import pytest
@@ -73,3 +74,18 @@ def test_the_recorder_gets_both_packets_when_delay_is_taken_out() -> None:
     assert leg.buffer.concealed >= 3
     assert leg.buffer.delay_ms == 0
     assert got == packets
+
+
+def test_a_clock_that_is_set_is_no_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
+    leg, reports, peer = new_leg(), list[bytes](), rtp.Reception(ssrc=Wire.ssrc)
+    monkeypatch.setattr(leg.path, "send_rtcp", reports.append)
+    leg.send_report(0, 0.0)
+    told = rtp.parse_rtcp(reports[0])
+    assert told is not None
+    peer.add(1, 0, 0.0)
+    peer.sr_middle, peer.sr_at_ms = told.sr_middle or 0, 0.0
+    an_hour_later_ns = time.time_ns() + 3_600_000_000_000
+    monkeypatch.setattr("time.time_ns", lambda: an_hour_later_ns)
+    arrives(leg, rtp.sender_report(7, 0, 0, 0, 0, [peer.block(0.0)], b"peer"), 1.0)
+    assert leg.round_trip_ms is not None
+    assert leg.round_trip_ms < 10_000

@@ -36,6 +36,9 @@ MAX_HOLES = 3
 MAX_DIGITS = 16
 """Taken each tick; when full the oldest goes."""
 
+_WALL_NS = time.time_ns() - time.monotonic_ns()
+"""Reports go by the wall clock as it was at the start: what it is set by meanwhile is no round trip."""
+
 _NO_PACKETS: tuple[bytes, ...] = ()
 _read_header, _write_header = rtp.HEADER.unpack_from, rtp.HEADER.pack_into
 
@@ -255,7 +258,7 @@ class Leg:
             self.reception.sr_middle, self.reception.sr_at_ms = report.sr_middle, now_ms
         for block in report.blocks:
             if block.ssrc == self.path.ssrc:
-                self.round_trip_ms = rtp.round_trip_ms(block, time.time_ns())
+                self.round_trip_ms = rtp.round_trip_ms(block, _wall_ns())
 
     def advance(self) -> None:
         """Put the next chunk into `pcm`."""
@@ -414,7 +417,7 @@ class Leg:
         self.path.send_rtcp(
             rtp.sender_report(
                 self.path.ssrc,
-                time.time_ns(),
+                _wall_ns(),
                 self.timestamp(tick),
                 self.packets_out,
                 self.octets_out,
@@ -422,3 +425,7 @@ class Leg:
                 self.path.cname,
             )
         )
+
+
+def _wall_ns() -> int:
+    return _WALL_NS + time.monotonic_ns()
