@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +88,23 @@ def test_serve_says_when_the_disk_is_full(run: Run, data: Path) -> None:
     (data / "serve.lock").symlink_to("/dev/full")
     status, _, errors = run("serve", "--port", "0", "--data", str(data))
     assert (status, "No space left on device; free some space there" in errors) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [("--version", "where the output goes"), ("backtest --jsonl {dialogues} --html /dev/full", "/dev/full")],
+)
+def test_a_full_disk_under_the_output_is_a_line_and_no_trace(
+    tmp_path: Path, arguments: str, where: str
+) -> None:
+    dialogue = {"id": "a", "turns": [{"role": "customer", "text": "hello"}]}
+    dialogues = tmp_path / "dialogues"
+    dialogues.write_text(json.dumps(dialogue) + "\n")
+    command = [sys.executable, "-m", "voicewatch", *arguments.format(dialogues=dialogues).split()]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 2
+    assert re.fullmatch(rf"voicewatch: .*{where}: No space left on device.*\n", ended.stderr)
 
 
 def test_redact_masks_lines_and_names_spans(run: Run) -> None:

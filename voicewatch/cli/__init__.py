@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Annotated
@@ -29,15 +30,29 @@ app.add_typer(models.app, name="models")
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command in `arguments` (default: those of the process) and exits with its status."""
     try:
-        app(arguments)
+        try:
+            app(arguments)
+        finally:
+            sys.stdout.flush()
     except MISTAKES as mistake:
         print(f"voicewatch: {mistake}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:  # the reader (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _write_no_more()
+        where = error.filename or "where the output goes"
+        print(f"voicewatch: {where}: {error.strerror}; free some space there", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _write_no_more() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_version(wanted: bool) -> None:

@@ -15,6 +15,7 @@ from voicewatch.cli.options import (
     JsonOption,
     Mistake,
     settings_of,
+    write,
 )
 from voicewatch.core.rule_language import BadRule
 
@@ -100,8 +101,6 @@ def backtest(
     asked = Asked(calls, jsonl, rules, against, curve, Costs(miss_cost, alarm_cost))
     try:
         done = run_backtest(asked)
-        if html is not None:
-            html.write_text(page(done), encoding="utf-8")
     except BadRule:
         raise
     except UnicodeDecodeError:
@@ -110,6 +109,8 @@ def backtest(
         raise Mistake(f"{error.filename}: {error.strerror}") from None
     except ValueError as error:
         raise Mistake(str(error)) from None
+    if html is not None:
+        write(html, page(done))
     print(json.dumps(done.report, ensure_ascii=False) if as_json else in_words(done.report))
 
 

@@ -40,6 +40,13 @@ def settings_of(
     return load_settings(config, {"host": host, "port": port, "data": data})
 
 
+def write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Mistake(f"cannot write {path}: {error.strerror}") from None
+
+
 def text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")

@@ -35,15 +35,23 @@ def play_once(settings: Settings, json_file: Path | None, console: Console) -> i
     except asyncio.CancelledError:
         return TERMINATED
     report = judge(evidence)
-    if json_file is not None:
-        json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    is_kept = json_file is None or _write(report, json_file, console)
     _print_summary(report, console)
     missing = first_missing(report)
     if missing is not None:
         console.print(f"[bold red]{missing}[/]")
         for fault in (seen for seen in evidence.observations if seen["what"] == "fault"):
             console.print(f"  {fault['part']}: {fault['error']}", markup=False)
-    return 0 if report["ok"] else 1
+    return 0 if report["ok"] and is_kept else 1
+
+
+def _write(report: dict[str, Any], file: Path, console: Console) -> bool:
+    try:
+        file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        console.print(f"[bold red]cannot write {file}: {error.strerror}[/]")
+        return False
+    return True
 
 
 async def _play(settings: Settings, console: Console) -> Evidence:
