@@ -26,3 +26,16 @@ does not fire on such a word alone
 
 does not fire on a trade
 9 customer: I'm an ambulance driver and I'm on earlies. [vulnerable 0.6]
+
+fires whatever harmless thing is named beside it
+9 customer: Is this the ambulance service? My husband has collapsed. [escalation 0.1]
+> danger alerts: Health or safety is at stake “collapsed”
+> danger calls a person
+
+fires on a soft word beside it
+9 customer: It's not an emergency, but the fire alarm is on and I smell smoke. [escalation 0.1]
+> danger alerts: Health or safety is at stake “smell smoke”
+> danger calls a person
+
+does not fire on what an emergency has need of
+9 customer: Is there an emergency exit near an emergency button? [escalation 0.1]

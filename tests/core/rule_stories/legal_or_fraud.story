@@ -42,3 +42,11 @@ does not fire on a duty at law
 does not fire on law and dislike in two utterances
 9 customer: One of your lawyers, in the play. [legal 0.95] [escalation 0.2]
 14 customer: I didn't like the ending. [sentiment -3] [escalation 0.2]
+
+fires on fraud told in the same breath as a duty at law
+9 customer: I've been called to court because somebody stole my identity. [escalation 0.1]
+> legal_or_fraud alerts: Speaks of legal steps or fraud “stole my identity”
+> legal_or_fraud calls a person
+
+does not fire on a number that is left
+9 customer: Please give them my number. [escalation 0.1]
