@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -436,18 +435,12 @@ def load_scorer(sentiment_model: str = "") -> Scorer:
     """
     from audio_models.scorer import ReadingScorer
 
-    try:
-        own = ReadingScorer()
-    except (EOFError, BadZipFile, KeyError) as error:  # cut off, as by a disk that was full
-        raise MissingModel(
-            f"the scorers' weights are damaged ({type(error).__name__}); install VoiceWatch again"
-        ) from None
     if not sentiment_model:
-        return own
+        return ReadingScorer()
     from audio_models.heavier import HeavierSentiment
     from audio_models.hugging_face import sentiment_classifier
 
-    return HeavierSentiment(own, sentiment_classifier(sentiment_model))
+    return HeavierSentiment(ReadingScorer(), sentiment_classifier(sentiment_model))
 
 
 def missing_engine(model: str) -> str:

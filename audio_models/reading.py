@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -54,15 +55,19 @@ class Answered:
 def load_network(folder: Path = FOLDER) -> tuple[TurnNetwork, WordPiece]:
     """The network and its pieces from a folder. Raises MissingModel, naming the file."""
     try:
-        with np.load(folder / "network.npz") as stored:
-            network = TurnNetwork({name: stored[name] for name in stored.files})
+        with (folder / "network.npz").open("rb") as file, np.load(file) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        network = TurnNetwork(arrays)
         vocabulary = (folder / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        pieces = WordPiece(vocabulary)
+        if len(vocabulary) != len(arrays["reader.pieces.weight"]):
+            raise ValueError("vocabulary.txt is not that of network.npz")
+    except (OSError, EOFError, BadZipFile, KeyError, ValueError, RuntimeError) as error:
         raise MissingModel(
             f"the scorers' weights in {folder} cannot be read ({error}); install VoiceWatch again, "
             "or make them with scripts/train_scorers"
         ) from None
-    return network, WordPiece(vocabulary)
+    return network, pieces
 
 
 class TurnReader:
