@@ -40,6 +40,12 @@ def test_settings_survive_the_way_to_another_process() -> None:
         ('public_url = "calls.example.com"', r"setting public_url: .*https://"),
         ('[access]\nallowed_origins = ["null"]', r"setting access\.allowed_origins\.0: .*https://"),
         ('public_url = "http://[::1"', r"setting public_url: "),
+        ("port = true", "setting port is a number, not true"),
+        ("[judgement]\nbriefing_timeout_s = false", r"judgement\.briefing_timeout_s is a number, not false"),
+        ('data = ""', "setting data is empty; name a folder"),
+        ('host = "a\\u0000b"', "setting host holds a NUL"),
+        ("[speech]\nremote_token = 4417", r"setting speech\.remote_token: [^4]*valid string$"),
+        ("[access]\ntoken_minutes = [1]", r"setting access\.token_minutes: .*\(got \[1\]\)"),
     ],
 )
 def test_a_wrong_file_is_explained(tmp_path: Path, text: str, complaint: str) -> None:

@@ -10,6 +10,7 @@ import difflib
 import errno
 import os
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -239,7 +240,18 @@ def load_settings(file: Path | None = None, flags: dict[str, Any] | None = None)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise BadSettings(f"setting {key}: {first['msg']} (got {first['input']!r})") from None
+        got = "" if _is_secret(first["loc"]) else f" (got {first['input']!r})"
+        raise BadSettings(f"setting {key}: {first['msg']}{got}") from None
+
+
+def _is_secret(place: Sequence[int | str]) -> bool:
+    model: Any = Settings
+    for part in place:
+        field = getattr(model, "model_fields", {}).get(part)
+        if field is None:
+            return False
+        model = field.annotation
+    return model is SecretStr
 
 
 def _from_file(file: Path | None) -> dict[str, Any]:
@@ -279,6 +291,18 @@ def _refuse_unknown(model: type[BaseModel], values: dict[str, Any], prefix: str)
             if not isinstance(value, dict):
                 raise BadSettings(f"setting {prefix}{key} is a table of settings, not {value!r}")
             _refuse_unknown(kind, value, f"{prefix}{key}.")
+        else:
+            _refuse_misread(kind, value, f"{prefix}{key}")
+
+
+def _refuse_misread(kind: object, value: Any, key: str) -> None:
+    """What would be taken for something else than was meant."""
+    if isinstance(value, bool) and kind in (int, float):
+        raise BadSettings(f"setting {key} is a number, not {str(value).lower()}")
+    if isinstance(value, str) and "\0" in value:
+        raise BadSettings(f"setting {key} holds a NUL character")
+    if kind is Path and value == "":
+        raise BadSettings(f"setting {key} is empty; name a folder")
 
 
 def _nearest(key: str, known: set[str]) -> str:

@@ -167,6 +167,15 @@ def test_a_clip_that_cannot_be_used_is_explained(
         read_clip(path)
     with pytest.raises(BadClip, match="cannot be read"):
         read_clip(tmp_path / "none.wav")
+    for given, setting in (
+        ({"spoken_clip": str(path)}, "handoff_notice_clip"),
+        (
+            {"hold_clip": str(path)},
+            "hold_audio_clip",
+        ),
+    ):
+        with pytest.raises(BadClip, match=rf"media\.{setting}: .*{said}"):
+            Prompts(**given)
     assert len(Prompts().notices["spoken"]) * CHUNK_SAMPLES / SAMPLE_RATE_HZ < 3
 
 

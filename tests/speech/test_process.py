@@ -373,7 +373,15 @@ async def test_what_the_ai_reports_of_itself_and_silence_are_in_the_scores(socke
         assert "the AI reports 20% confidence" in {piece.note for piece in ai.evidence}
 
 
-async def test_a_missing_model_is_a_bad_setting(sockets: Sockets) -> None:
-    settings = Settings(speech=SpeechSettings(model="/no/such/folder"))
-    with pytest.raises(BadSettings, match="there is no folder /no/such/folder"):
-        await asyncio.wait_for(run(settings, sockets, "model"), 10)
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"model": "/no/such/folder"}, r"speech\.model: there is no folder /no/such/folder"),
+        ({"overload_model": "/no/such/folder"}, r"speech\.overload_model: there is no folder"),
+        ({"language": "tlh"}, r"speech\.language: .*'tlh'"),
+    ],
+)
+async def test_a_missing_model_is_a_bad_setting(sockets: Sockets, wrong: dict[str, str], said: str) -> None:
+    settings = Settings(speech=SpeechSettings.model_validate(wrong))
+    with pytest.raises(BadSettings, match=said):
+        await asyncio.wait_for(run(settings, sockets, "model"), 20)

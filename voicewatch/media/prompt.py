@@ -78,9 +78,9 @@ class Prompts:
     def __init__(self, *, spoken_clip: str = "", hold_clip: str = "") -> None:
         self.notices = {
             "tone": _rows(_two_notes()),
-            "spoken": read_clip(Path(spoken_clip) if spoken_clip else SPOKEN),
+            "spoken": _own_clip("handoff_notice_clip", spoken_clip) if spoken_clip else read_clip(SPOKEN),
         }
-        self.hold = read_clip(Path(hold_clip)) if hold_clip else _rows(_calm())
+        self.hold = _own_clip("hold_audio_clip", hold_clip) if hold_clip else _rows(_calm())
 
     @property
     def notice_ms(self) -> dict[str, int]:
@@ -95,6 +95,13 @@ def key_tones(digits: str) -> Pcm:
         both = np.sin(2 * np.pi * _ROWS_HZ[digit] * at) + np.sin(2 * np.pi * _COLUMNS_HZ[digit] * at)
         parts += [_soft(both, 0.005), np.zeros(SAMPLE_RATE_HZ * BETWEEN_KEYS_MS // 1000)]
     return _rows(_at_level(np.concatenate(parts), KEY_DBFS))
+
+
+def _own_clip(setting: str, file: str) -> Pcm:
+    try:
+        return read_clip(Path(file))
+    except BadClip as error:
+        raise BadClip(f"media.{setting}: {error}") from None
 
 
 def read_clip(path: Path) -> Pcm:

@@ -523,8 +523,8 @@ async def run(settings: Settings, sockets: Sockets, name: str, engine: Transcrib
             tasks.create_task(process.watch())
             tasks.create_task(process.scoring.run(partial(_scorer, settings)))
             other = settings.speech.overload_model
-            smaller = await _loaded(settings, other) if other and not engine else None
-            await process.listen_with(engine or await _loaded(settings, settings.speech.model), smaller)
+            smaller = await _loaded(settings, "overload_model") if other and not engine else None
+            await process.listen_with(engine or await _loaded(settings, "model"), smaller)
     except BaseExceptionGroup as group:
         bad, others = group.split(BadSettings)
         if bad is None or others is not None:
@@ -557,9 +557,12 @@ def _scorer(settings: Settings) -> Scorer:
         raise BadSettings(f"speech.sentiment_model: {error}" if named else str(error)) from None
 
 
-async def _loaded(settings: Settings, model: str) -> Transcriber:
-    """The recogniser of the settings, loaded in a thread so that links answer meanwhile."""
+async def _loaded(settings: Settings, named_by: str) -> Transcriber:
+    """The recogniser of that setting, loaded in a thread so that links answer meanwhile."""
+    model = getattr(settings.speech, named_by)
     try:
         return await asyncio.to_thread(load_recogniser, settings.speech, model=model)
-    except (MissingModel, UnsupportedLanguage) as error:
-        raise BadSettings(str(error)) from None
+    except UnsupportedLanguage as error:
+        raise BadSettings(f"speech.language: {error}") from None
+    except MissingModel as error:
+        raise BadSettings(f"speech.{named_by}: {error}" if model else str(error)) from None
