@@ -23,6 +23,7 @@ from voicewatch.core.events import (
     ShadowRaised,
     SilenceBegan,
     SilenceEnded,
+    Uncertainty,
     UtteranceFinal,
 )
 from voicewatch.core.money import largest_sum
@@ -187,6 +188,18 @@ def test_a_cue_that_only_restrains_words_leaves_them_alone_where_nothing_was_jud
     assert raised(), "nobody judged"
     assert raised(cues={"repeat": 0.9}, not_scored={"ambiguous_consent": "no model"})
     assert raised(not_scored={"cues": "unsupported_language: 'hi'"})
+
+
+def test_a_cue_that_was_looked_for_in_vain_restrains_words_of_an_ai_too() -> None:
+    doubtful = '{ cue = "hedging", level = 0.4, role = "ai", if_unscored = true }'
+    rule = f'{{ together = [{{ words = ["your bill"], role = "ai" }}, {doubtful}] }}'
+
+    def raised(**uncertainty: float) -> bool:
+        found = Uncertainty(score=0.1, **uncertainty)
+        return bool(Talk(book(rule)).say("Your bill is ready.", role=Role.AI, uncertainty=found))
+
+    assert not raised(speaker=0.0), "no need of a person is ever told of an AI"
+    assert raised(recognition=0.1), "only the recogniser said something"
 
 
 def test_a_cue_is_taken_back_by_words_of_the_same_utterance() -> None:

@@ -415,7 +415,8 @@ class Cue(Said):
     """A cue of the scorer (wants_human, complaint, …) at or above a level.
 
     `if_unscored`: where no scorer judged the words, that counts as a match: for words that the scorer only
-    restrains. A cue that is not there was judged, and found absent, where the scorer said anything else.
+    restrains. A cue that is not there was judged, and found absent, where the scorer told any cue, a
+    customer's need of a person or another speaker's doubt.
     """
 
     name: str
@@ -446,10 +447,14 @@ class Cue(Said):
 
 
 def _is_unjudged(scored: UtteranceScored, cue: str) -> bool:
-    """Whether no scorer looked for this cue: it says so, or it found nothing at all."""
+    """Whether no scorer looked for this cue: it says so, or it told nothing that comes with cues."""
     if {cue, "cues"} & scored.not_scored.keys():
         return True
-    return not scored.cues and scored.escalation is None
+    if scored.cues:
+        return False
+    if scored.role == Role.CUSTOMER:
+        return scored.escalation is None
+    return scored.uncertainty is None or scored.uncertainty.speaker is None
 
 
 def why_unscored(spoken: Spoken, *parts: str) -> str:
