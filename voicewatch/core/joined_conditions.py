@@ -74,12 +74,8 @@ class Together(Condition):
 
     def _in_one(self, memory: Memory) -> Iterator[list[Match]]:
         """For each utterance that is something to every leaf, what it is to each; the newest first."""
-        for one in self.of[0].window(memory):
-            found = [_of_utterance(leaf, one, memory) for leaf in self.of]
-            if None not in found:
-                yield [match for match in found if match is not None]
-
-
-def _of_utterance(leaf: Said, one: Match, memory: Memory) -> Match | None:
-    """What the utterance of a match is to another leaf."""
-    return next((match for match in leaf.window(memory) if match.spoken is one.spoken), None)
+        others = [{match.spoken: match for match in leaf.window(memory)} for leaf in self.of[1:]]
+        for first in self.of[0].window(memory):
+            found = [first, *(matches[first.spoken] for matches in others if first.spoken in matches)]
+            if len(found) == len(self.of):
+                yield found
