@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -105,6 +108,22 @@ def test_a_full_disk_under_the_output_is_a_line_and_no_trace(
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert ended.returncode == 2
     assert re.fullmatch(rf"voicewatch: .*{where}: No space left on device.*\n", ended.stderr)
+
+
+async def test_a_server_starts_without_standard_streams(data: Path) -> None:
+    """Its sockets and files must not get their numbers: children and libraries write to those."""
+    command = f"exec {sys.executable} -m voicewatch serve --port 0 --data {data} <&- >&- 2>&-"
+    server = await asyncio.create_subprocess_shell(command)
+    try:
+        async with asyncio.timeout(30):
+            while not (lock := data / "serve.lock").exists() or not lock.read_text():
+                assert server.returncode is None
+                await asyncio.sleep(0.05)
+        streams = [os.readlink(f"/proc/{server.pid}/fd/{number}") for number in range(3)]
+        assert streams == ["/dev/null"] * 3
+    finally:
+        server.send_signal(signal.SIGINT)
+        await server.wait()
 
 
 def test_redact_masks_lines_and_names_spans(run: Run) -> None:

@@ -174,6 +174,7 @@ def serve(settings: Settings) -> int:
 
     CannotListen if the address is taken, BadSettings if the data or the temporary folder cannot be used.
     """
+    _open_standard_streams()
     with _data_folder(settings.data), _run_folder() as run_dir:
         sockets = Sockets(run_dir, {"http": bind_tcp(settings.host, settings.port)})
         try:
@@ -183,6 +184,16 @@ def serve(settings: Settings) -> int:
             return asyncio.run(_keep(settings, sockets))
         finally:
             sockets.close()
+
+
+def _open_standard_streams() -> None:
+    """Those that we were started without: the next file or socket would get their number, and the log."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            os.set_inheritable(opened, True)
 
 
 def erase(data: Path, reason: str, *, call_id: str = "", customer_id: str = "") -> dict[str, list[str]]:

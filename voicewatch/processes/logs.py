@@ -10,10 +10,11 @@ import json
 import logging
 import os
 import select
-import sys
 from typing import TextIO, cast
 
 import structlog
+
+STDERR = 2
 
 
 def configure(level: str, process: str) -> None:
@@ -21,7 +22,7 @@ def configure(level: str, process: str) -> None:
     threshold = logging.getLevelNamesMapping()[level.upper()]
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=True)
-        if sys.stderr.isatty()
+        if os.isatty(STDERR)
         else structlog.processors.JSONRenderer()
     )
     structlog.configure(
@@ -32,7 +33,7 @@ def configure(level: str, process: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, Lines(sys.stderr.fileno(), process))),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, Lines(STDERR, process))),
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(process=process)
