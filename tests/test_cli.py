@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import os
 import re
 import signal
 import subprocess
@@ -110,6 +109,10 @@ def test_a_full_disk_under_the_output_is_a_line_and_no_trace(
     assert re.fullmatch(rf"voicewatch: .*{where}: No space left on device.*\n", ended.stderr)
 
 
+def standard_streams_of(pid: int) -> list[Path]:
+    return [Path(f"/proc/{pid}/fd/{number}").readlink() for number in range(3)]
+
+
 async def test_a_server_starts_without_standard_streams(data: Path) -> None:
     """Its sockets and files must not get their numbers: children and libraries write to those."""
     command = f"exec {sys.executable} -m voicewatch serve --port 0 --data {data} <&- >&- 2>&-"
@@ -119,8 +122,7 @@ async def test_a_server_starts_without_standard_streams(data: Path) -> None:
             while not (lock := data / "serve.lock").exists() or not lock.read_text():
                 assert server.returncode is None
                 await asyncio.sleep(0.05)
-        streams = [os.readlink(f"/proc/{server.pid}/fd/{number}") for number in range(3)]
-        assert streams == ["/dev/null"] * 3
+        assert standard_streams_of(server.pid) == [Path("/dev/null")] * 3
     finally:
         server.send_signal(signal.SIGINT)
         await server.wait()
