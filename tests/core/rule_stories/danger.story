@@ -39,3 +39,11 @@ fires on a soft word beside it
 
 does not fire on what an emergency has need of
 9 customer: Is there an emergency exit near an emergency button? [escalation 0.1]
+
+fires on people who are injured, whatever the scorer hears
+9 customer: There's been an accident, people are injured. [escalation 0.04]
+> danger alerts: Health or safety is at stake “people are injured”
+> danger calls a person
+
+does not fire on a player who is
+9 customer: Their striker is injured, can I change my seat? [escalation 0.04]
