@@ -223,6 +223,30 @@ async def test_recorder_killed_leaves_readable_files(data: Path) -> None:
         audio.close()
 
 
+async def until_degraded(call: Call, *parts: str) -> None:
+    """Until the house says that these suffer, and no others."""
+    async with call.house.api("supervisor") as api, asyncio.timeout(30):
+        while {*(await api.call("GET", "/api/health"))["degraded"]} != {*parts}:  # noqa: ASYNC110 (over HTTP)
+            await asyncio.sleep(0.1)
+
+
+async def test_a_full_disk_leaves_the_call_whole_and_what_was_said_is_written_later(data: Path) -> None:
+    async with a_call(data) as call:
+        await call.customer.say("charged")
+        await until(lambda: call.facts_of("utterance_final", role="customer"), 10)
+        with call.house.full_disk():
+            await call.customer.say("third-time")
+            await call.ai.say("stubborn")
+            await until(lambda: call.customer.hearing.has_heard("stubborn"), 5)
+            await until_degraded(call, "journal", "recording")
+            assert len(call.facts_of("utterance_final", role="customer")) == 1
+        await until_degraded(call)
+        await until(lambda: len(call.facts_of("utterance_final", role="customer")) == 2, 10)
+        await until(lambda: call.facts_of("recording_gap", reason="disk"), 10)
+        call.assert_customer_undisturbed()
+        call.assert_nothing_lost_or_doubled()
+
+
 async def test_media_killed_brings_the_legs_back_within_five_seconds(data: Path) -> None:
     async with a_call(data) as call:
         await call.customer.say("charged")

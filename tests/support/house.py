@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,19 @@ class House:
         pid = self.pid(process)
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    @contextlib.contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """Nothing that front and recorder write is taken: no file may become longer than nothing."""
+        unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        pids = [self.pid(process) for process in ("front", "recorder")]
+        for pid in pids:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        try:
+            yield
+        finally:
+            for pid in pids:
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
 
     async def kill_and_await_successor(self, process: str, timeout_s: float = 20.0) -> None:
         dead = self.kill(process)
