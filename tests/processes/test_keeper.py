@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from voicewatch.processes.bequest import END_NOW
 from voicewatch.processes.keeper import Keeper, Plan
 from voicewatch.processes.link import LinkServer, Peer
 from voicewatch.processes.messages import HouseStatus, Message
-from voicewatch.processes.pulse import Pulse
+from voicewatch.processes.pulse import Pulse, beat
 from voicewatch.processes.sockets import Sockets, bind_tcp
 from voicewatch.settings import Settings
 
@@ -182,6 +183,25 @@ async def test_callers_wait_for_media_only_a_third_as_long(kind: str, checks: in
         assert [pulse.stopped() for _ in range(checks + 1)] == [False] * checks + [True]
     finally:
         pulse.close()
+
+
+async def test_a_life_that_nobody_watches_asks_itself_to_end() -> None:
+    """Such as one that was begun when no thread was left to wait for it in: another is begun in its place."""
+    pulse, told, loop = Pulse("front"), asyncio.Event(), asyncio.get_running_loop()
+    loop.add_signal_handler(END_NOW, told.set)
+    held = os.dup(pulse.child_end)
+    beating = asyncio.create_task(beat(held))
+    try:
+        await asyncio.sleep(0)
+        assert not pulse.stopped()
+        assert not told.is_set()
+        pulse.close()
+        await asyncio.wait_for(told.wait(), 5)
+        await beating
+    finally:
+        beating.cancel()
+        loop.remove_signal_handler(END_NOW)
+        os.close(held)
 
 
 async def test_a_program_that_is_not_there_is_tried_again(settings: Settings, sockets: Sockets) -> None:

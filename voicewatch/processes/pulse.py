@@ -11,7 +11,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 from collections.abc import Callable
+
+from voicewatch.processes.bequest import END_NOW
 
 BEAT_S = 1.0
 CHECK_S = 5.0
@@ -64,10 +67,15 @@ class Pulse:
 
 
 async def beat(descriptor: int) -> None:
-    """The child's side, until cancelled."""
+    """The child's side, until cancelled. A process whose life nobody watches any more asks itself to end."""
     while True:
-        with contextlib.suppress(BlockingIOError, BrokenPipeError):  # keeper behind, or dead and we soon too
+        try:
             os.write(descriptor, _BEAT)
+        except BlockingIOError:
+            pass  # the keeper is behind
+        except BrokenPipeError:  # it is dead, or had no thread to wait for this life in and begins another
+            signal.raise_signal(END_NOW)
+            return
         await asyncio.sleep(BEAT_S)
 
 
