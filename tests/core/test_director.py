@@ -45,6 +45,14 @@ def test_a_takeover_waits_for_the_human_and_for_the_ais_clause() -> None:
     assert (after.after_clause_of, after.needs_live, after.ai_paused) == (None, None, "agent_takeover")
 
 
+def test_hours_go_by_the_clock_as_it_is_set_now() -> None:
+    """The calls' own clock begins anywhere; UTC beyond it moves when the time is set, or a machine slept."""
+    stage = play("0 start")
+    for offset_ms, hour in ((0, 0), (5 * 3_600_000, 5)):
+        stage.director.see_utc(offset_ms)
+        assert stage.director._means.utc(stage.call).hour == hour
+
+
 def test_a_supervisor_who_has_not_arrived_mutes_nobody() -> None:
     stage = play("0 start")
     stage.tell(stage.director.supervise(CALL, 1_000, "sue", "Sue", "takeover", "s"))
