@@ -43,7 +43,7 @@ def configure(level: str, process: str) -> None:
 class Lines:
     """Whole lines to a descriptor, each in one write: all processes share the stderr, and must not mix.
 
-    Nothing is raised and (but for a line of more than 4 KiB into a pipe) nothing waited for: neither a full disk
+    Nothing is raised and (but for over 4 KiB at once into a pipe) nothing waited for: neither a full disk
     nor a reader who stopped reading, or has gone, may hold up a tick of media.
     """
 
