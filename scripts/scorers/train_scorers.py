@@ -65,7 +65,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=120.0, help="wall time of the training at most")
     parser.add_argument("--work", type=Path, default=ROOT / "training" / "scorers", metavar="FOLDER")
     parser.add_argument("--out", type=Path, default=ROOT / "audio_models" / "weights" / "scorers")
-    parser.add_argument("--further", type=Path, metavar="NETWORK.PT", help="train this one further")
+    parser.add_argument(
+        "--further", type=Path, nargs="+", metavar="NETWORK.PT", help="train the mean of these further"
+    )
     parser.add_argument(
         "--dialogues", type=Path, nargs="+", metavar="FILE", help="of a deployment's own calls"
     )
@@ -108,7 +110,10 @@ def train(args: argparse.Namespace, folder: Path) -> None:
         texts.keep(before)
     print(len(texts.plain), "texts read", flush=True)
     if args.further:
-        training.restore(network, args.further)
+        # Shipped is the mean of before and after: what is new is learned, and little of the old forgotten
+        # (Wortsman et al. 2021, https://arxiv.org/abs/2109.01903).
+        training.mean_of(network, args.further)
+        training.save(network, args.work / "network-0.pt")
     kept = args.work / f"network-{args.seed}.pt"
     training.train(network, texts, found, args.epochs, args.seed, args.minutes, kept)
     training.save(network, kept)

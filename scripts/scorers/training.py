@@ -328,7 +328,3 @@ def mean_of(network: Network, paths: Sequence[Path]) -> None:
 
 def save(network: Network, path: Path) -> None:
     torch.save(network.state_dict(), path)
-
-
-def restore(network: Network, path: Path) -> None:
-    network.load_state_dict(torch.load(path, weights_only=True))
