@@ -19,3 +19,6 @@ does not fire
 4 ai: I can put you through to a colleague, or help you myself.
 9 customer: No need, I don't want to speak to anybody. The agent I had yesterday was lovely.
 14 customer: Am I talking to a machine? Oh, that's fine.
+
+does not fire on a thing by its number
+9 customer: Your number six just ate my quid.

@@ -50,3 +50,13 @@ fires on fraud told in the same breath as a duty at law
 
 does not fire on a number that is left
 9 customer: Please give them my number. [escalation 0.1]
+
+fires on what happened last week as on what happens now
+9 customer: Somebody stole my card last week.
+> legal_or_fraud alerts: Speaks of legal steps or fraud “Somebody stole my”
+> legal_or_fraud calls a person
+
+fires on a code that was given away
+9 customer: I had a fake call from your bank asking for my code and I gave it.
+> legal_or_fraud alerts: Speaks of legal steps or fraud “asking for my code and I gave”
+> legal_or_fraud calls a person

@@ -25,3 +25,8 @@ fires on confusion that the scorer hears
 does not fire on a mild dislike, twice
 4 customer: Monday's dead for me. [sentiment -1.7] [escalation 0.2]
 9 customer: I was called in. [sentiment -2.2] [escalation 0.8]
+
+fires where the scorer hears that he is displeased, whatever his words
+9 customer: You agree with me every time, and every time it's the other one. [sentiment -2.5] [dissatisfied 0.9] [escalation 0.8]
+> needs_person alerts: Needs a person soon “You agree with me every time, and every time it's the other one.”
+> needs_person calls a person

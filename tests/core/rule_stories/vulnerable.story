@@ -34,3 +34,8 @@ fires on what only the scorer hears, twice
 9 customer: I've been putting water in her milk. [vulnerable 0.6] [escalation 0.8]
 > vulnerable alerts: May need special care “There's nothing on the meter.” “I've been putting water in her milk.”
 > vulnerable calls a person
+
+fires on children who go without, whoever's they are
+9 customer: If you take that today I can't feed my kids.
+> vulnerable alerts: May need special care “can't feed”
+> vulnerable calls a person
