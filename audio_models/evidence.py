@@ -13,6 +13,8 @@ from audio_models.text import Plain
 SHARE = 0.6
 """Words are named until they make up so much of what speaks for the answer."""
 MOST = 4
+LEAST = 0.25
+"""Of a logit: a word that carries less is no evidence of anything, though others carry still less."""
 GAP = 1
 """Words between two that are named; they join into one span."""
 
@@ -30,7 +32,7 @@ def carried_by(said: Plain, words: Sequence[int], parts: NDArray[np.float32], ki
     total = sum(weight for weight in weights if weight > 0)
     named: list[int] = []
     for at in order[:MOST]:
-        if weights[at] <= 0 or sum(weights[one] for one in named) >= SHARE * total:
+        if weights[at] < LEAST or sum(weights[one] for one in named) >= SHARE * total:
             break
         named.append(at)
     spans = []

@@ -161,7 +161,8 @@ def test_score_says_what_and_why(run: Run) -> None:
     status, out, _ = run("score", "--jsonl", given=json.dumps(given) + "\n")
     scored = json.loads(out)
     assert (status, scored["id"], scored["escalation"]["reasons"]) == (0, "a", ["asks_human"])
-    assert "real person" in scored["evidence"][0]["quote"]
+    asked = [piece["quote"] for piece in scored["evidence"] if piece["kind"] == "wants_human"]
+    assert "real person" in asked[0]
 
 
 def test_analyze_reads_a_recording_and_explains_what_it_cannot_read(run: Run, tmp_path: Path) -> None:

@@ -41,7 +41,16 @@ async def link_for(home: House, role: str, name: str, path: str) -> str:
     return str(made["url"])
 
 
-async def heard(visitor: Visitor, line_id: str, timeout_s: float = 10.0) -> bool:
+async def gets_through(speaker: Visitor, line_id: str, *listeners: Visitor) -> bool:
+    """Said again to whom it did not reach: a machine with four browsers on it may stand still for a word."""
+    for _ in range(3):
+        await speaker.say(line_id)
+        if all([await heard(listener, line_id) for listener in listeners]):
+            return True
+    return False
+
+
+async def heard(visitor: Visitor, line_id: str, timeout_s: float = 8.0) -> bool:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if await visitor.has_heard(line_id):
@@ -80,14 +89,11 @@ async def test_a_customer_is_heard_watched_and_helped(data: Path) -> None:
         await agent.see("agent-state", state="on-call", timeout_s=15)
         await customer.see("call-voice", voice="agent", timeout_s=15)
 
-        await agent.say("agent-hello")
-        assert await heard(customer, "agent-hello")
+        assert await gets_through(agent, "agent-hello", customer)
         await customer.picture(PICTURES / "customer-in-call.png")
         await agent.picture(PICTURES / "agent-on-call.png")
         await supervisor.press("rung-monitor")
-        await customer.say("money-back")
-        assert await heard(agent, "money-back")
-        assert await heard(supervisor, "money-back")
+        assert await gets_through(customer, "money-back", agent, supervisor)
         await supervisor.picture(PICTURES / "dashboard-monitoring.png")
 
         await agent.press("hand-back")
