@@ -274,10 +274,10 @@ async def test_calls_older_than_the_retention_are_erased_by_themselves(data: Pat
             return found
 
         async with asyncio.timeout(8):
-            while not await erasures():  # noqa: ASYNC110
+            while not await erasures():  # noqa: ASYNC110 (over HTTP)
                 await asyncio.sleep(0.05)
             # It is marked first, so that an erasure that was cut short is ended later; then it goes.
-            while (await house.ask("GET", "/api/calls/old", admin)).status_code != 404:  # noqa: ASYNC110
+            while (await house.ask("GET", "/api/calls/old", admin)).status_code != 404:  # noqa: ASYNC110 (over HTTP)
                 await asyncio.sleep(0.05)
         assert [(one["call_id"], one["by"]) for one in await erasures()] == [("old", "retention")]
         assert (await house.ask("GET", "/api/calls/young", admin)).status_code == 200
